@@ -1,0 +1,36 @@
+//! One exclusive way into a loaded model.
+
+use async_trait::async_trait;
+
+use crate::{EventStream, GenerateRequest, LaneBroken};
+
+/// One exclusive way into a loaded instance.
+///
+/// Every method takes `&mut self`: the type system lets one caller in at a time, and the lock that
+/// owns the lane decides who that is.
+///
+/// The life of a lease over it is: [`generate`](Lane::generate), drop the stream,
+/// [`quiesce`](Lane::quiesce), and only then give the lane back. A lane given back earlier could be
+/// entered while the engine still works for the request before.
+#[async_trait]
+pub trait Lane: Send + 'static {
+    /// Starts a generation.
+    ///
+    /// Nothing is left of earlier requests: the same request gives the same text, whatever ran
+    /// before on this lane.
+    fn generate(&mut self, request: GenerateRequest) -> EventStream<'_>;
+
+    /// Waits until the engine has stopped touching this lane.
+    ///
+    /// Returns at once when nothing runs.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again; the engine stops all the same.
+    async fn quiesce(&mut self);
+
+    /// Makes the lane usable again after [`GenerateError::LaneBroken`](crate::GenerateError) or a panic.
+    ///
+    /// # Errors
+    /// [`LaneBroken`] when the engine cannot be brought back. The lane must not be used again.
+    async fn reset(&mut self) -> Result<(), LaneBroken>;
+}

@@ -1,0 +1,91 @@
+//! Loading a model, and what is known of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{EncodedPrompt, Lane, LoadError, Prompt, PromptError};
+
+/// An inference engine.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Loads a model and reports the share done, 0.0 to 1.0, on the way.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the load; the engine frees what it had loaded.
+    ///
+    /// # Errors
+    /// See [`LoadError`]. Nothing stays loaded after an error.
+    async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError>;
+}
+
+/// Hears the share of a load that is done, 0.0 to 1.0, not decreasing. Called from any thread; must not block.
+pub type LoadProgress = Arc<dyn Fn(f32) + Send + Sync>;
+
+/// What to load, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpec {
+    /// The model's name, for threads and messages.
+    pub name: String,
+    /// Where the weights are.
+    pub source: ModelSource,
+    /// Tokens that prompt and answer may have together, per lane. 0 takes what the model was trained with.
+    pub context_len: u32,
+    /// CPU threads that compute for this model, at least 1.
+    pub threads: u32,
+    /// Layers offloaded to a GPU, where the engine has one. 0 keeps the model on the CPU.
+    pub gpu_layers: u32,
+    /// Exclusive ways in, at least 1.
+    pub lanes: u32,
+}
+
+/// Where a model's weights are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A file.
+    File(PathBuf),
+    /// Bytes built into the program.
+    Embedded(&'static [u8]),
+}
+
+impl std::fmt::Debug for ModelSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            // The weights themselves would fill the log.
+            Self::Embedded(bytes) => write!(f, "Embedded({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// A loaded instance.
+pub struct LoadedModel {
+    /// What the engine found in the model.
+    pub info: ModelInfo,
+    /// Turns prompts into tokens, beside the lanes.
+    pub encoder: Arc<dyn PromptEncoder>,
+    /// As many lanes as were asked for. Each may be used by one owner at a time.
+    pub lanes: Vec<Box<dyn Lane>>,
+}
+
+/// What the engine found in a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Tokens that prompt and answer may have together, per lane.
+    pub context_len: u32,
+    /// Parameters, 0 where the engine does not say.
+    pub parameters: u64,
+    /// Bytes of weights, 0 where the engine does not say.
+    pub weight_bytes: u64,
+}
+
+/// Turns prompts into tokens. Needs no lane, so any number of requests may ask at the same time.
+#[async_trait]
+pub trait PromptEncoder: Send + Sync + 'static {
+    /// Renders and tokenises a prompt. Does not block the executor: long work runs elsewhere.
+    ///
+    /// # Errors
+    /// See [`PromptError`]: a prompt that comes back `Ok` fits the context.
+    async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError>;
+}
