@@ -1,0 +1,97 @@
+//! What the mock plays.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{Fault, Reply};
+
+/// What a [`MockBackend`](crate::MockBackend) plays.
+#[derive(Debug, Clone)]
+pub struct MockConfig {
+    /// The models by the name that [`ModelSpec::name`](backend::ModelSpec) asks for; none by default.
+    pub models: BTreeMap<String, ModelScript>,
+    /// What follows when an engine is entered twice; by default the second comer panics.
+    pub on_overlap: OnOverlap,
+    /// Entries that the journal keeps, the latest ones; default 65536.
+    pub journal_max: usize,
+    /// All lanes of a model lead to one engine, as if the lock in front of it let everybody in; default false.
+    #[cfg(feature = "canary")]
+    pub shared_engine: bool,
+}
+
+impl Default for MockConfig {
+    fn default() -> Self {
+        Self {
+            models: BTreeMap::new(),
+            on_overlap: OnOverlap::default(),
+            journal_max: 65_536,
+            #[cfg(feature = "canary")]
+            shared_engine: false,
+        }
+    }
+}
+
+impl MockConfig {
+    /// Adds a model, or replaces the one of that name.
+    #[must_use]
+    pub fn with_model(mut self, name: impl Into<String>, script: ModelScript) -> Self {
+        self.models.insert(name.into(), script);
+        self
+    }
+}
+
+/// What follows when an engine is entered while it works. The journal hears of it in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnOverlap {
+    /// The one who enters second panics, in the call that enters.
+    #[default]
+    Panic,
+    /// Both go on, as if nothing had happened.
+    Record,
+}
+
+/// How one model behaves. Every duration is 0 by default, which means no waiting at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelScript {
+    /// How long a load takes.
+    pub load_time: Duration,
+    /// Loads that fail, after `load_time`, before one succeeds; default 0.
+    pub load_failures: u32,
+    /// Context of a lane where the load asks for none in particular; default 4096.
+    pub context_len: u32,
+    /// Bytes of weights that the model claims to have; default 0.
+    pub weight_bytes: u64,
+    /// Bytes of text in a token, 1 to 3; anything else counts as the nearest. Default 1.
+    pub bytes_per_token: u8,
+    /// Prompt tokens processed in one go, each reported by one event; at least 1, default 64.
+    pub prefill_chunk: u32,
+    /// How long each token of the prompt takes.
+    pub prefill_per_token: Duration,
+    /// How long each generated token takes, the one that ends the answer included.
+    pub time_per_token: Duration,
+    /// How long the engine goes on after it was asked to stop.
+    pub stop_delay: Duration,
+    /// What the model answers; by default [`Reply::Demo`].
+    pub reply: Reply,
+    /// What goes wrong, by the number of the call: the model's first generation is 1, whatever its lane, and a reload
+    /// does not count anew. None by default.
+    pub faults: BTreeMap<u64, Fault>,
+}
+
+impl Default for ModelScript {
+    fn default() -> Self {
+        Self {
+            load_time: Duration::ZERO,
+            load_failures: 0,
+            context_len: 4096,
+            weight_bytes: 0,
+            bytes_per_token: 1,
+            prefill_chunk: 64,
+            prefill_per_token: Duration::ZERO,
+            time_per_token: Duration::ZERO,
+            stop_delay: Duration::ZERO,
+            reply: Reply::default(),
+            faults: BTreeMap::new(),
+        }
+    }
+}

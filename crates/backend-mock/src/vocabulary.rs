@@ -1,0 +1,131 @@
+//! Tokens: one to three bytes of text each, or a mark of the chat template.
+//!
+//! The answer of the mock depends on the tokens of a prompt and on nothing else, as a real model's does.
+
+use backend::{ChatMessage, Prompt, Role, TokenId};
+
+/// Opens a message of the system; the ids up to [`END`] are the marks.
+const SYSTEM: TokenId = 0;
+const USER: TokenId = 1;
+const ASSISTANT: TokenId = 2;
+/// Closes a message.
+const END: TokenId = 3;
+
+/// Text tokens hold their number of bytes here, and the bytes themselves below.
+const LENGTH_SHIFT: u32 = 24;
+
+/// Bytes that fit a token.
+pub(crate) const TOKEN_BYTES_MAX: usize = 3;
+
+/// A token that stands for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UnknownToken(pub(crate) TokenId);
+
+/// The tokens of a prompt. Text never becomes a mark, whatever it says.
+pub(crate) fn tokens_of(prompt: &Prompt, bytes_per_token: usize) -> Vec<TokenId> {
+    match prompt {
+        Prompt::Text(text) => text_tokens(text, bytes_per_token).collect(),
+        Prompt::Chat(messages) if messages.is_empty() => Vec::new(),
+        Prompt::Chat(messages) => {
+            let message = |m: &ChatMessage| {
+                let text = text_tokens(&m.content, bytes_per_token).collect::<Vec<_>>();
+                std::iter::once(opening(m.role)).chain(text).chain([END])
+            };
+            messages.iter().flat_map(message).chain([ASSISTANT]).collect()
+        }
+    }
+}
+
+/// What a prompt asks: its last user message, or all of its text where it has no messages.
+pub(crate) fn question_of(tokens: &[TokenId]) -> Result<String, UnknownToken> {
+    let mut role = None;
+    let mut text = Vec::new();
+    let mut question = None;
+    for &token in tokens {
+        match token {
+            SYSTEM | USER | ASSISTANT => {
+                role = Some(token);
+                text.clear();
+            }
+            END if role == Some(USER) => question = Some(std::mem::take(&mut text)),
+            END => {}
+            _ => text.extend(text_bytes(token)?),
+        }
+    }
+    Ok(String::from_utf8_lossy(&question.unwrap_or(text)).into_owned())
+}
+
+fn opening(role: Role) -> TokenId {
+    match role {
+        Role::System => SYSTEM,
+        Role::User => USER,
+        Role::Assistant => ASSISTANT,
+    }
+}
+
+fn text_tokens(text: &str, bytes_per_token: usize) -> impl Iterator<Item = TokenId> {
+    debug_assert!((1..=TOKEN_BYTES_MAX).contains(&bytes_per_token), "the config was clamped");
+    text.as_bytes().chunks(bytes_per_token).map(|bytes| {
+        let length = (bytes.len() as TokenId) << LENGTH_SHIFT;
+        bytes.iter().fold(0, |id, byte| id << 8 | TokenId::from(*byte)) | length
+    })
+}
+
+/// The bytes of a text token.
+fn text_bytes(token: TokenId) -> Result<impl Iterator<Item = u8>, UnknownToken> {
+    let length = (token >> LENGTH_SHIFT) as usize;
+    let [_, bytes @ ..] = token.to_be_bytes();
+    let (unused, used) = bytes.split_at(TOKEN_BYTES_MAX.saturating_sub(length));
+    if (1..=TOKEN_BYTES_MAX).contains(&length) && unused.iter().all(|byte| *byte == 0) {
+        let start = TOKEN_BYTES_MAX - used.len();
+        Ok(bytes.into_iter().skip(start))
+    } else {
+        Err(UnknownToken(token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backend::{ChatMessage, Prompt, Role, TokenId};
+
+    use super::{UnknownToken, question_of, tokens_of};
+
+    fn message(role: Role, content: &str) -> ChatMessage {
+        ChatMessage { role, content: content.into() }
+    }
+
+    #[test]
+    fn text_survives_any_token_size() {
+        let text = "naïve 日本 🦀\0end";
+        for size in 1..=3 {
+            let tokens = tokens_of(&Prompt::Text(text.into()), size);
+            assert_eq!(tokens.len(), text.len().div_ceil(size), "{size} bytes a token");
+            assert_eq!(question_of(&tokens), Ok(text.into()), "{size} bytes a token");
+        }
+    }
+
+    #[test]
+    fn a_chat_asks_what_its_last_user_message_says() {
+        let chat = Prompt::Chat(vec![
+            message(Role::System, "be brief"),
+            message(Role::User, "first"),
+            message(Role::Assistant, "yes"),
+            message(Role::User, "second"),
+            message(Role::System, "be kind"),
+        ]);
+        assert_eq!(question_of(&tokens_of(&chat, 1)), Ok("second".into()));
+    }
+
+    #[test]
+    fn an_empty_last_message_is_not_the_one_before() {
+        let chat = Prompt::Chat(vec![message(Role::User, "first"), message(Role::User, "")]);
+        assert_eq!(question_of(&tokens_of(&chat, 1)), Ok(String::new()));
+    }
+
+    #[test]
+    fn tokens_that_no_text_has_are_unknown() {
+        for token in [TokenId::MAX, 4, 0x0001_0000, 0x0101_0041, 0x0201_4141, 0x0400_0000] {
+            assert_eq!(question_of(&[token]), Err(UnknownToken(token)), "{token:#x}");
+        }
+    }
+}
