@@ -1,0 +1,71 @@
+//! What a lane sends to its engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use backend::{Event, GenerateError, GenerateRequest, LaneBroken};
+use tokio::sync::{mpsc, oneshot};
+
+/// A command and the sign that it is being worked on.
+pub(crate) struct Envelope {
+    pub(crate) command: Command,
+    /// Dropped when the engine has stopped touching anything for this command, whichever way it ended.
+    pub(crate) working: oneshot::Sender<()>,
+}
+
+/// What an engine can be told to do.
+pub(crate) enum Command {
+    /// Generate, and report through the job.
+    Generate(Box<Job>),
+    /// Replace the context by a new one.
+    Reset(oneshot::Sender<Result<(), LaneBroken>>),
+}
+
+/// One generation, seen from the engine.
+pub(crate) struct Job {
+    pub(crate) request: GenerateRequest,
+    /// Where the events go. It is bounded: a reader that is slow slows the engine down.
+    pub(crate) events: mpsc::Sender<Result<Event, GenerateError>>,
+    pub(crate) cancelled: CancelFlag,
+    #[cfg(test)]
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A fault for a test to plant.
+#[cfg(test)]
+pub(crate) enum Fault {
+    /// Panics after the prompt.
+    Panic,
+    /// Reports a failed decode after the prompt.
+    Decode,
+    /// Goes on working after the prompt until the test drops the other end, whatever is cancelled.
+    Hold(std::sync::mpsc::Receiver<()>),
+}
+
+/// Whether somebody still wants the result.
+#[derive(Debug, Clone)]
+pub(crate) struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    pub(crate) fn is_set(&self) -> bool {
+        // Nothing is published with the flag, so no order with other memory is needed.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Sets its flag when it is dropped.
+#[derive(Debug)]
+pub(crate) struct CancelOnDrop(CancelFlag);
+
+impl CancelOnDrop {
+    pub(crate) fn new() -> (Self, CancelFlag) {
+        let flag = CancelFlag(Arc::new(AtomicBool::new(false)));
+        (Self(flag.clone()), flag)
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}

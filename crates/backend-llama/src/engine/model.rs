@@ -1,0 +1,148 @@
+//! Loading the weights, and reading from them what the rest needs.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use backend::{LoadError, LoadProgress, ModelInfo, ModelSource, ModelSpec};
+use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::LlamaTokenAttr;
+use tempfile::NamedTempFile;
+
+use super::job::CancelFlag;
+use super::reasons;
+use super::session::Limits;
+use crate::encoder::Vocabulary;
+use crate::specials::ControlTexts;
+use crate::template::ChatTemplate;
+use crate::validate;
+
+/// A loaded model without a context.
+pub(super) struct LoadedModel {
+    pub(super) vocabulary: Vocabulary,
+    pub(super) info: ModelInfo,
+    pub(super) limits: Limits,
+}
+
+/// Loads what a spec names. The settings have passed [`validate::settings`].
+pub(super) fn load(
+    runtime: &Runtime,
+    spec: &ModelSpec,
+    progress: LoadProgress,
+    cancelled: &CancelFlag,
+) -> Result<LoadedModel, LoadError> {
+    warn_about(runtime, spec);
+    let params = LlamaModelParams::default().with_n_gpu_layers(spec.gpu_layers);
+    let params = params.with_progress_callback(watch(progress, cancelled.clone()));
+    let model = match &spec.source {
+        ModelSource::File(path) => load_file(runtime, path, &params, cancelled)?,
+        ModelSource::Embedded(bytes) => {
+            // Not mapped: the file goes right after the load.
+            let params = params.with_use_mmap(false);
+            let file = unpack(&spec.name, bytes)?;
+            load_file(runtime, file.path(), &params, cancelled)?
+        }
+    };
+    validate::runnable(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
+    let context_len = context_len(spec, &model);
+    let info = ModelInfo { context_len, parameters: model.n_params(), weight_bytes: model.size() };
+    let threads = i32::try_from(spec.threads).expect("the settings were checked");
+    let vocabulary = vocabulary(model, context_len, &spec.name);
+    Ok(LoadedModel { vocabulary, info, limits: Limits { context_len, threads } })
+}
+
+fn warn_about(runtime: &Runtime, spec: &ModelSpec) {
+    let cores = available_parallelism().map_or(spec.threads as usize, usize::from);
+    if spec.threads as usize > cores {
+        tracing::warn!(
+            model = spec.name,
+            threads = spec.threads,
+            cores,
+            "more threads than cores: expect it to be slow"
+        );
+    }
+    if spec.gpu_layers > 0 && !runtime.supports_gpu_offload() {
+        tracing::warn!(model = spec.name, "gpu_layers has no effect: this build runs on the CPU only");
+    }
+}
+
+/// The callback of a load: passes progress on, and ends the load by answering false.
+fn watch(progress: LoadProgress, cancelled: CancelFlag) -> impl FnMut(f32) -> bool + 'static {
+    let mut done = 0.0_f32;
+    move |share| {
+        done = done.max(share.clamp(0.0, 1.0));
+        // A panic must not unwind into llama.cpp: that would end the process.
+        let passed_on = catch_unwind(AssertUnwindSafe(|| progress(done))).is_ok();
+        passed_on && !cancelled.is_set()
+    }
+}
+
+fn unpack(name: &str, bytes: &[u8]) -> Result<NamedTempFile, LoadError> {
+    validate::header(bytes).map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
+    let failed = |error: std::io::Error| LoadError::Failed { reason: format!("writing the built-in model: {error}") };
+    let mut file = tempfile::Builder::new().prefix("edison-").suffix(".gguf").tempfile().map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.flush()).map_err(failed)?;
+    Ok(file)
+}
+
+fn load_file(
+    runtime: &Runtime,
+    path: &Path,
+    params: &LlamaModelParams,
+    cancelled: &CancelFlag,
+) -> Result<LlamaModel, LoadError> {
+    let name = validate::model_file(path)?;
+    let (model, reasons) = reasons::collect(|| LlamaModel::load_from_file(runtime, name, params));
+    model.map_err(|error| {
+        let reason = reasons.or(&error);
+        if cancelled.is_set() {
+            LoadError::Cancelled
+        } else if reason.contains("alloc") {
+            LoadError::Failed { reason }
+        } else {
+            LoadError::Unusable { model: name.to_string(), reason }
+        }
+    })
+}
+
+/// How long the context becomes: what was asked for, and no more than the model was trained with.
+fn context_len(spec: &ModelSpec, model: &LlamaModel) -> u32 {
+    let trained = model.n_ctx_train().clamp(1, validate::CONTEXT_MAX);
+    match spec.context_len {
+        0 => trained,
+        asked if asked <= trained => asked,
+        asked => {
+            tracing::warn!(model = spec.name, asked, trained, "context_len is cut to what the model was trained with");
+            trained
+        }
+    }
+}
+
+fn vocabulary(model: LlamaModel, context_len: u32, name: &str) -> Vocabulary {
+    let vocab = model.vocab();
+    let known = |token: LlamaToken| (0..vocab.n_tokens()).contains(&token.0).then_some(token);
+    let text = |token: LlamaToken| vocab.token_to_piece(token, true, None);
+    let readable = |token| known(token).map(|token| String::from_utf8_lossy(&text(token)).into_owned());
+    let template = model.meta_val_str("tokenizer.chat_template").ok().map(|source| {
+        let bos = readable(vocab.bos()).unwrap_or_default();
+        let eos = readable(vocab.eos()).unwrap_or_default();
+        ChatTemplate::compile(&source, bos, eos)
+    });
+    if let Some(Err(reason)) = &template {
+        tracing::warn!(model = name, reason, "the chat template does not compile; chats will be refused");
+    }
+    let controls = vocab.tokens().filter(|&token| {
+        // The tokenizer recognises these only where it is told to parse special tokens.
+        vocab.attr(token).intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
+    });
+    let controls = ControlTexts::new(controls.map(text));
+    let bos = known(vocab.bos()).filter(|_| vocab.should_add_bos());
+    // SentencePiece vocabularies call themselves "llama"; they take text as it is.
+    let splits_words = model.meta_val_str("tokenizer.ggml.model").is_ok_and(|kind| kind != "llama");
+    Vocabulary { template, controls, bos, splits_words, context_len, model: Arc::new(model) }
+}

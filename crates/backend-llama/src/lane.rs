@@ -1,0 +1,150 @@
+//! The lane: a handle to the engine's thread.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::mpsc::SyncSender;
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use backend::{Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken};
+use futures_util::Stream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::{CancelOnDrop, Command, Envelope, Job};
+
+/// Events that may wait for their reader. The engine waits when they are more.
+const EVENTS_WAITING_MAX: usize = 32;
+
+/// The one lane of an instance. Dropping it ends the thread and frees the context; the weights go with
+/// the last of lane and encoder.
+pub(crate) struct LlamaLane {
+    commands: SyncSender<Envelope>,
+    /// Resolves when the engine is done with the latest command. At most one command is under way:
+    /// the next is sent only after this resolved.
+    working: Option<oneshot::Receiver<()>>,
+    #[cfg(test)]
+    pub(crate) fault: Option<crate::engine::Fault>,
+}
+
+/// The engine's thread has ended, which it does not do while a lane lives.
+struct Gone;
+
+impl Gone {
+    const REASON: &str = "the engine's thread has ended";
+}
+
+impl LlamaLane {
+    pub(crate) fn new(commands: SyncSender<Envelope>) -> Self {
+        Self {
+            commands,
+            working: None,
+            #[cfg(test)]
+            fault: None,
+        }
+    }
+
+    fn send(&mut self, command: Command) -> Result<(), Gone> {
+        debug_assert!(self.working.is_none(), "two commands under way");
+        let (working, done) = oneshot::channel();
+        self.commands.try_send(Envelope { command, working }).map_err(|_| Gone)?;
+        self.working = Some(done);
+        Ok(())
+    }
+
+    /// Ready when no command is under way.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(working) = &mut self.working {
+            // The engine drops the other end and sends nothing, so both outcomes mean that it is done.
+            let _ = ready!(Pin::new(working).poll(cx));
+            self.working = None;
+        }
+        Poll::Ready(())
+    }
+
+    async fn quiet(&mut self) {
+        std::future::poll_fn(|cx| self.poll_quiet(cx)).await;
+    }
+}
+
+#[async_trait]
+impl Lane for LlamaLane {
+    fn generate(&mut self, request: GenerateRequest) -> EventStream<'_> {
+        Box::pin(Generation::start(self, request))
+    }
+
+    async fn quiesce(&mut self) {
+        self.quiet().await;
+    }
+
+    async fn reset(&mut self) -> Result<(), LaneBroken> {
+        self.quiet().await;
+        let (reply, outcome) = oneshot::channel();
+        let gone = |_| LaneBroken { reason: Gone::REASON.to_string() };
+        self.send(Command::Reset(reply)).map_err(gone)?;
+        let outcome = outcome.await.unwrap_or_else(|_| Err(gone(Gone)));
+        self.quiet().await;
+        outcome
+    }
+}
+
+/// A generation, seen from the lane.
+struct Generation<'lane> {
+    lane: &'lane mut LlamaLane,
+    /// The job, while the engine is still busy with the one before.
+    waiting: Option<Box<Job>>,
+    events: mpsc::Receiver<Result<Event, GenerateError>>,
+    ended: bool,
+    /// Tells the engine to stop when the stream is dropped.
+    _cancel: CancelOnDrop,
+}
+
+impl<'lane> Generation<'lane> {
+    fn start(lane: &'lane mut LlamaLane, request: GenerateRequest) -> Self {
+        let (cancel, cancelled) = CancelOnDrop::new();
+        let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
+        let total = u32::try_from(request.prompt.tokens.len()).unwrap_or(u32::MAX);
+        let first = sender.try_send(Ok(Event::Prompt { processed: 0, total }));
+        first.expect("a new channel has room");
+        let job = Job {
+            request,
+            events: sender,
+            cancelled,
+            #[cfg(test)]
+            fault: lane.fault.take(),
+        };
+        let mut generation = Self { lane, waiting: Some(Box::new(job)), events, ended: false, _cancel: cancel };
+        // Nearly always nothing is under way, and the engine starts before the stream is polled.
+        if generation.lane.working.is_none() {
+            generation.hand_over();
+        }
+        generation
+    }
+
+    fn hand_over(&mut self) {
+        if let Some(job) = self.waiting.take() {
+            // Failing drops the job and so ends the events, which the stream reports.
+            let _ = self.lane.send(Command::Generate(job));
+        }
+    }
+}
+
+impl Stream for Generation<'_> {
+    type Item = Result<Event, GenerateError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if self.waiting.is_some() {
+            ready!(self.lane.poll_quiet(cx));
+            self.hand_over();
+        }
+        let event = ready!(self.events.poll_recv(cx));
+        let event = event.unwrap_or_else(|| Err(GenerateError::LaneBroken { reason: Gone::REASON.to_string() }));
+        self.ended = matches!(event, Ok(Event::Finish(_)) | Err(_));
+        Poll::Ready(Some(event))
+    }
+}
+
+#[cfg(test)]
+mod tests;

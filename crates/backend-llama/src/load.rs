@@ -1,0 +1,133 @@
+//! The engine of the process, and loading a model into it.
+
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use backend::{Backend, LoadError, LoadProgress, LoadedModel, ModelSpec};
+use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
+use llama_cpp_2::{LogOptions, send_logs_to_tracing};
+use tokio::sync::oneshot;
+
+use crate::encoder::LlamaEncoder;
+use crate::engine::{self, CancelOnDrop};
+use crate::lane::LlamaLane;
+use crate::validate;
+
+/// llama.cpp. Any number of models can be loaded through it, and any number of values of this type made.
+///
+/// Its log goes to `tracing` with the target `llama-cpp-2`; one load writes some hundred lines at `INFO`
+/// and thousands at `DEBUG`, so a filter such as `llama-cpp-2=warn` is advised.
+///
+/// # Prompts
+/// A [`Prompt::Chat`](backend::Prompt::Chat) is rendered with the template inside the model file. Control
+/// tokens written out in a message stay text. A [`Prompt::Text`](backend::Prompt::Text) is written by
+/// somebody who wants to do what a template does, so control tokens written out in it are control
+/// tokens, as OpenAI's and llama.cpp's own completions have it. Templates are told no date.
+///
+/// # Limits
+/// One lane per instance. Penalties look at the end of the prompt too, as llama.cpp's server does.
+#[derive(Debug, Clone, Copy)]
+pub struct LlamaBackend {
+    runtime: &'static Runtime,
+}
+
+/// llama.cpp could not be started in this process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("llama.cpp could not be started: {reason}")]
+pub struct InitError {
+    /// What it reported.
+    pub reason: String,
+}
+
+impl LlamaBackend {
+    /// Starts llama.cpp, once per process; later calls share it.
+    ///
+    /// # Errors
+    /// [`InitError`] when something else in the process has started llama.cpp already.
+    pub fn new() -> Result<Self, InitError> {
+        static RUNTIME: OnceLock<Result<Runtime, InitError>> = OnceLock::new();
+        let start = || {
+            // Before the start, which writes the first lines.
+            send_logs_to_tracing(LogOptions::default().with_logs_enabled(true));
+            Runtime::init().map_err(|error| InitError { reason: error.to_string() })
+        };
+        match RUNTIME.get_or_init(start) {
+            Ok(runtime) => Ok(Self { runtime }),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Loads a model, and also hands out its thread, which ends after the lane was dropped.
+    pub(crate) async fn load_with_thread(
+        &self,
+        spec: ModelSpec,
+        progress: LoadProgress,
+    ) -> Result<(Loaded, JoinHandle<()>), LoadError> {
+        validate::settings(&spec)?;
+        let (cancel, cancelled) = CancelOnDrop::new();
+        let (report, ready) = oneshot::channel();
+        let order = engine::Order { spec, runtime: self.runtime, progress, cancelled, report };
+        let thread = engine::spawn(order).map_err(|error| LoadError::Failed { reason: error.to_string() })?;
+        let instance = match ready.await {
+            Ok(outcome) => outcome?,
+            Err(_) => {
+                return Err(LoadError::Failed { reason: "the engine's thread ended".to_string() });
+            }
+        };
+        drop(cancel);
+        let lane = LlamaLane::new(instance.commands);
+        let encoder = LlamaEncoder::new(instance.vocabulary);
+        Ok((Loaded { info: instance.info, encoder, lane }, thread))
+    }
+}
+
+/// A loaded instance with its types still known.
+pub(crate) struct Loaded {
+    pub(crate) info: backend::ModelInfo,
+    pub(crate) encoder: LlamaEncoder,
+    pub(crate) lane: LlamaLane,
+}
+
+#[async_trait]
+impl Backend for LlamaBackend {
+    async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError> {
+        // The thread ends by itself when the lane is dropped, so nobody needs to join it.
+        let (loaded, _thread) = self.load_with_thread(spec, progress).await?;
+        Ok(LoadedModel { info: loaded.info, encoder: Arc::new(loaded.encoder), lanes: vec![Box::new(loaded.lane)] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use backend::LoadError;
+    use tokio::sync::oneshot;
+
+    use super::LlamaBackend;
+    use crate::engine::{self, CancelOnDrop};
+    use crate::testing;
+
+    /// A load that nobody waits for stops where it is, and its thread ends.
+    /// Method: the one who waits leaves when the first progress arrives; llama.cpp must not go on to the end.
+    #[tokio::test]
+    async fn a_cancelled_load_stops_on_the_way() {
+        let (cancel, cancelled) = CancelOnDrop::new();
+        let cancel = Mutex::new(Some(cancel));
+        let furthest = Arc::new(Mutex::new(0.0));
+        let heard = Arc::clone(&furthest);
+        let progress = Arc::new(move |share| {
+            drop(cancel.lock().unwrap().take());
+            *heard.lock().unwrap() = share;
+        });
+        let (report, ready) = oneshot::channel();
+        let runtime = LlamaBackend::new().unwrap().runtime;
+        let order = engine::Order { spec: testing::spec(), runtime, progress, cancelled, report };
+        let thread = engine::spawn(order).unwrap();
+        let outcome = ready.await.expect("the thread reports");
+        assert_eq!(outcome.err(), Some(LoadError::Cancelled));
+        thread.join().expect("the thread ends in good order");
+        assert!(*furthest.lock().unwrap() < 1.0);
+    }
+}

@@ -1,0 +1,182 @@
+//! What must hold before llama.cpp sees a setting, a file or a request.
+//!
+//! llama.cpp answers several of these mistakes by ending the process or by filling the memory, and
+//! most others with a null pointer that says nothing. Each is refused here with a reason.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use backend::{GenerateRequest, LoadError, ModelSpec};
+use llama_cpp_2::model::LlamaModel;
+
+/// Smallest context that may be asked for; llama.cpp rounds up to multiples of it anyway.
+pub(crate) const CONTEXT_MIN: u32 = 256;
+/// Largest context. llama.cpp does not refuse a thousand times more, it touches the memory page by page.
+pub(crate) const CONTEXT_MAX: u32 = 1 << 20;
+/// ggml's own bound on threads; far beyond it the process dies.
+pub(crate) const THREADS_MAX: u32 = 512;
+
+/// Architectures that answer with vectors, sound or a diffusion, or that need an encoder pass first.
+/// Asking one of them for the next token ends the process.
+const NOT_GENERATIVE: [&str; 21] = [
+    "bert",
+    "clip",
+    "dflash",
+    "dream",
+    "eagle3",
+    "eurobert",
+    "gemma-embedding",
+    "gemma4-assistant",
+    "jina-bert-v2",
+    "jina-bert-v3",
+    "llada",
+    "llada-moe",
+    "llama-embed",
+    "modern-bert",
+    "neo-bert",
+    "nomic-bert",
+    "nomic-bert-moe",
+    "pockettts",
+    "qwen3tts",
+    "rnd1",
+    "wavtokenizer-dec",
+];
+
+/// Checks what a [`ModelSpec`] says, without looking at the file.
+pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
+    let rules: [(&'static str, bool, String); 3] = [
+        ("lanes", spec.lanes == 1, "must be 1: this engine has one lane per model".to_string()),
+        ("threads", (1..=THREADS_MAX).contains(&spec.threads), format!("must be 1 to {THREADS_MAX}")),
+        (
+            "context_len",
+            spec.context_len == 0 || (CONTEXT_MIN..=CONTEXT_MAX).contains(&spec.context_len),
+            format!("must be {CONTEXT_MIN} to {CONTEXT_MAX}, or 0 for the model's own"),
+        ),
+    ];
+    match rules.into_iter().find(|(_, holds, _)| !holds) {
+        None => Ok(()),
+        Some((setting, _, reason)) => Err(LoadError::Setting { setting, reason }),
+    }
+}
+
+/// Opens a model file as far as to know that it is one, and returns the path in the form llama.cpp takes.
+pub(crate) fn model_file(path: &Path) -> Result<&str, LoadError> {
+    let not_found = |reason: String| LoadError::NotFound { path: PathBuf::from(path), reason };
+    let text = path.to_str().ok_or_else(|| not_found("the path is not valid UTF-8".to_string()))?;
+    let mut file = File::open(path).map_err(|error| not_found(error.to_string()))?;
+    let mut header = Vec::with_capacity(HEADER_LEN);
+    file.by_ref().take(HEADER_LEN as u64).read_to_end(&mut header).map_err(|error| not_found(error.to_string()))?;
+    self::header(&header).map_err(|reason| LoadError::Unusable { model: text.to_string(), reason })?;
+    Ok(text)
+}
+
+/// Magic, version, number of tensors.
+const HEADER_LEN: usize = 16;
+
+/// Checks that bytes begin like a GGUF file.
+pub(crate) fn header(bytes: &[u8]) -> Result<(), String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".to_string());
+    }
+    if !bytes.starts_with(b"GGUF") {
+        return Err("it is not a GGUF file".to_string());
+    }
+    let (Some(version), Some(tensors)) = (bytes.get(4..8), bytes.get(8..HEADER_LEN)) else {
+        return Err("it ends inside the GGUF header".to_string());
+    };
+    match version {
+        [2 | 3, 0, 0, 0] => {}
+        _ => return Err("its GGUF version is neither 2 nor 3".to_string()),
+    }
+    if tensors.iter().all(|&byte| byte == 0) {
+        return Err("it has no tensors: a vocabulary, not a model".to_string());
+    }
+    Ok(())
+}
+
+/// Tokenizers that overflow the stack on ordinary text: this one matches words and the blanks between them as one.
+const STACK_HUNGRY: [&str; 1] = ["exaone-moe"];
+
+/// Checks that a loaded model can continue a text, and that its tokenizer survives one.
+pub(crate) fn runnable(model: &LlamaModel) -> Result<(), String> {
+    let architecture = model.meta_val_str("general.architecture").unwrap_or_default();
+    if NOT_GENERATIVE.contains(&architecture.as_str()) || architecture.starts_with("t5") {
+        return Err(format!("models of the architecture {architecture} do not generate text here"));
+    }
+    let causal = model.meta_val_str(&format!("{architecture}.attention.causal"));
+    if causal.is_ok_and(|value| value == "false") {
+        return Err("it is an embedding model: its attention looks both ways".to_string());
+    }
+    let tokenizer = model.meta_val_str("tokenizer.ggml.pre").unwrap_or_default();
+    if STACK_HUNGRY.contains(&tokenizer.as_str()) {
+        return Err(format!("its tokenizer, {tokenizer}, would end the process on a long text"));
+    }
+    Ok(())
+}
+
+/// Checks a request against the model that is to run it.
+///
+/// An encoded prompt of another model, or one built by hand, can hold anything.
+pub(crate) fn request(request: &GenerateRequest, n_vocab: u32, context_len: u32) -> Result<(), String> {
+    request.sampling.check().map_err(|error| error.to_string())?;
+    let tokens = &request.prompt.tokens;
+    if tokens.is_empty() {
+        return Err("the prompt is empty".to_string());
+    }
+    if tokens.len() >= context_len as usize {
+        return Err(format!("the prompt has {} tokens and the context holds {context_len}", tokens.len()));
+    }
+    match tokens.iter().find(|&&token| token >= n_vocab) {
+        None => Ok(()),
+        Some(token) => Err(format!("token {token} is not in the model's vocabulary of {n_vocab}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{header, request};
+    use backend::{EncodedPrompt, GenerateRequest, Prompt, Sampling};
+
+    #[test]
+    fn only_a_gguf_header_with_tensors_passes() {
+        let good = *b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0";
+        assert_eq!(header(&good), Ok(()));
+        let cases: [(&[u8], &str); 6] = [
+            (b"", "the file is empty"),
+            (b"\x89PNG\r\n\x1a\n", "it is not a GGUF file"),
+            (b"GGU", "it is not a GGUF file"),
+            (b"GGUF\x03\0\0\0\x01", "it ends inside the GGUF header"),
+            (b"GGUF\0\0\0\x03\x01\0\0\0\0\0\0\0", "its GGUF version is neither 2 nor 3"),
+            (b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0", "it has no tensors: a vocabulary, not a model"),
+        ];
+        for (bytes, reason) in cases {
+            assert_eq!(header(bytes), Err(reason.to_string()), "{bytes:?}");
+        }
+    }
+
+    /// Each of these would end the process, or decode what nobody asked for, if llama.cpp saw it.
+    #[test]
+    fn requests_that_the_engine_cannot_survive_are_refused() {
+        let with = |tokens: Vec<u32>, sampling: Sampling| GenerateRequest {
+            prompt: EncodedPrompt { prompt: Prompt::Text(String::new()), tokens },
+            sampling,
+            max_tokens: 1,
+            stop: vec![],
+        };
+        let check = |r: &GenerateRequest| request(r, 100, 8);
+        assert_eq!(check(&with(vec![0, 99], Sampling::default())), Ok(()));
+        assert_eq!(check(&with(vec![1; 7], Sampling::default())), Ok(()));
+        let nan = Sampling { temperature: f32::NAN, ..Sampling::default() };
+        let refused = [
+            with(vec![], Sampling::default()),
+            with(vec![100], Sampling::default()),
+            with(vec![u32::MAX], Sampling::default()),
+            with(vec![1; 8], Sampling::default()),
+            with(vec![1], nan),
+        ];
+        for request in refused {
+            assert!(check(&request).is_err(), "{request:?}");
+        }
+    }
+}
