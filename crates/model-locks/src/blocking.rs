@@ -1,0 +1,26 @@
+//! The same wait, driven by a thread that sleeps instead of a task that yields.
+
+use std::task::Poll;
+
+use crate::acquire::Acquire;
+use crate::error::AcquireError;
+use crate::lease::Lease;
+use crate::sync::Parker;
+
+impl<T> Acquire<T> {
+    /// Blocks the calling thread until this wait is over.
+    pub(crate) fn block(mut self) -> Result<Lease<T>, AcquireError> {
+        // A free lane needs no parker.
+        if let Poll::Ready(answer) = self.poll_at_once() {
+            return answer;
+        }
+        let parker = Parker::current();
+        let waker = parker.waker();
+        loop {
+            match self.poll_with(&waker) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => parker.park(),
+            }
+        }
+    }
+}

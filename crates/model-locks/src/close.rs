@@ -1,0 +1,77 @@
+//! The wait for the end of a lock.
+
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::core::WatchKey;
+use crate::lock::Shared;
+use crate::sync::discard;
+
+/// The wait of [`ModelLock::closed`](crate::ModelLock::closed). It may be polled again after it has returned, and
+/// returns again.
+///
+/// # Cancel safety
+///
+/// Dropping it has no effect on the lock.
+#[must_use = "a future does nothing unless it is polled"]
+pub struct Closed<T> {
+    shared: Arc<Shared<T>>,
+    key: Option<WatchKey>,
+}
+
+impl<T> Closed<T> {
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        Self { shared, key: None }
+    }
+
+    /// Leaves a waker with the lock, or gets back what is not needed: this waker at the end, the former one before.
+    fn watch(&mut self, waker: Waker) -> (Poll<()>, Option<Waker>) {
+        let key = &mut self.key;
+        self.shared.with(|core| {
+            if core.is_drained() {
+                return (Poll::Ready(()), Some(waker));
+            }
+            let former = match key {
+                Some(key) => core.watcher(key).replace(waker),
+                None => {
+                    *key = Some(core.watch(waker));
+                    None
+                }
+            };
+            (Poll::Pending, former)
+        })
+    }
+}
+
+impl<T> Future for Closed<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        // The first look spares the clone. The second one, in `watch`, is the one that counts: the last lane may come
+        // home while the waker is cloned.
+        if this.shared.with(|core| core.is_drained()) {
+            return Poll::Ready(());
+        }
+        let (answer, unused) = this.watch(cx.waker().clone());
+        discard(unused);
+        answer
+    }
+}
+
+impl<T> Drop for Closed<T> {
+    fn drop(&mut self) {
+        if let Some(key) = mem::take(&mut self.key) {
+            discard(self.shared.with(|core| core.unwatch(key)));
+        }
+    }
+}
+
+impl<T> fmt::Debug for Closed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closed").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! Long histories from a seed: three classes, up to four lanes, everything may happen.
+
+use super::trial::{History, Step, Trial};
+use crate::policy::{Class, Policy, WhenAllQuarantined};
+
+const SEED: u64 = 0x5eed_10c5;
+const HISTORIES: u64 = 400;
+const STEPS: usize = 150;
+
+/// SplitMix64: small, and good enough to choose steps.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn policy(&mut self) -> Policy {
+        let (normal, background) = (self.below(4) as u32, self.below(6) as u32);
+        let bounds = Policy { queue_max: self.below(7), bypass_max: [0, normal, background], ..Policy::default() };
+        let when_all_quarantined = [WhenAllQuarantined::Fail, WhenAllQuarantined::Wait][self.below(2)];
+        Policy { when_all_quarantined, ..bounds }
+    }
+
+    /// A step that is possible now. Asks and returns are frequent, closing is rare.
+    fn step(&mut self, trial: &Trial) -> Option<Step> {
+        let [waits, leases, repairs, watches, lanes] = trial.pending();
+        let class = Class::ALL[self.below(3)];
+        let choice = self.below(40);
+        let mut one_of = |n: usize| (n > 0).then(|| self.below(n));
+        match choice {
+            0..10 => Some(Step::Ask(class)),
+            10..12 => Some(Step::Try(class)),
+            12..20 => one_of(waits).map(Step::Look),
+            20..23 => one_of(waits).map(Step::Leave),
+            23..30 => one_of(leases).map(Step::Return),
+            30..32 => one_of(leases).map(Step::Quarantine),
+            32 => Some(Step::Repair),
+            33 => one_of(repairs).map(Step::Mend),
+            34 => one_of(repairs).map(Step::GiveUp),
+            35 => one_of(repairs).map(Step::Retire),
+            36 => (lanes < 4).then_some(Step::AddLane),
+            37 => (watches < 3).then_some(Step::Watch),
+            38 => one_of(watches).map(Step::Unwatch),
+            _ => (one_of(20) == Some(0)).then_some(Step::Close),
+        }
+    }
+}
+
+/// Method: each history has a seed of its own, so that a failure is replayed alone and at once.
+#[test]
+fn long_random_histories() {
+    let only = std::env::var("MODEL_LOCKS_SEED").ok();
+    let only = only.map(|seed| u64::from_str_radix(&seed, 16).expect("MODEL_LOCKS_SEED is a hexadecimal number"));
+    println!("seed={:x}", only.unwrap_or(SEED));
+    let seeds = match only {
+        Some(seed) => seed..seed + 1,
+        None => SEED..SEED + HISTORIES,
+    };
+    let mut played = 0;
+    for seed in seeds {
+        played += play(seed);
+    }
+    println!("{played} steps");
+}
+
+fn play(seed: u64) -> usize {
+    let replay = format!("seed={seed:x}   replay: MODEL_LOCKS_SEED={seed:x} cargo test -p model-locks long_random");
+    let mut history = History { steps: Vec::new(), replay };
+    let mut random = Random(seed);
+    let policy = random.policy();
+    let mut trial = Trial::new(&policy, random.below(4) as u32);
+    while history.steps.len() < STEPS {
+        if let Some(step) = random.step(&trial) {
+            history.steps.push(step);
+            trial.play(step);
+        }
+    }
+    history.steps.len()
+}

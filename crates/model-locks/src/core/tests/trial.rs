@@ -1,0 +1,290 @@
+//! One history, played to the core and to the reference at once. After each step both must have answered the same, woken
+//! the same waiters, and look the same; and the core's invariants must hold.
+
+use std::fmt;
+
+use super::reference::Reference;
+use crate::core::{Core, Entered, Looked, Outcome, Taken, WaiterKey, WatchKey};
+use crate::policy::{Ask, Class, Policy};
+use crate::snapshot::{LaneId, Ticket};
+
+/// A step. Numbers count those who are there just then: `Leave(1)` is the second of the pending waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Ask(Class),
+    Try(Class),
+    Look(usize),
+    Leave(usize),
+    Return(usize),
+    Quarantine(usize),
+    Repair,
+    Mend(usize),
+    GiveUp(usize),
+    Retire(usize),
+    AddLane,
+    Close,
+    Watch,
+    Unwatch(usize),
+}
+
+/// The value of a lane is its own number, so that a lane that comes back with another's value is noticed.
+type Value = u32;
+
+#[derive(Clone)]
+pub(super) struct Trial {
+    core: Core<Value, u64>,
+    reference: Reference,
+    waits: Vec<(u64, WaiterKey)>,
+    leases: Vec<(LaneId, Value)>,
+    repairs: Vec<(LaneId, Value, String)>,
+    watches: Vec<(u64, WatchKey)>,
+    tags: u64,
+    /// Lanes that ever were, and lanes that were retired.
+    lanes: (u32, u32),
+    last_ticket: Ticket,
+}
+
+impl Trial {
+    pub(super) fn new(policy: &Policy, lanes: u32) -> Self {
+        let mut core = Core::new(policy);
+        for value in 0..lanes {
+            let (_, effects) = core.add_lane(value).expect("a new lock is open");
+            assert_eq!(parts(effects), (vec![], None), "nobody is there to be woken");
+        }
+        Self {
+            core,
+            reference: Reference::new(policy, lanes),
+            waits: Vec::new(),
+            leases: Vec::new(),
+            repairs: Vec::new(),
+            watches: Vec::new(),
+            tags: 0,
+            lanes: (lanes, 0),
+            last_ticket: Ticket(0),
+        }
+    }
+
+    /// How many of each sort a step may name: pending waits, leases, repairs, watches, lanes.
+    pub(super) fn pending(&self) -> [usize; 5] {
+        let lanes = self.lanes.0 - self.lanes.1;
+        [self.waits.len(), self.leases.len(), self.repairs.len(), self.watches.len(), lanes as usize]
+    }
+
+    pub(super) fn play(&mut self, step: Step) {
+        self.reference.woken.clear();
+        let (mut woken, unused) = self.apply(step);
+        if self.reference.is_drained() {
+            // Those who wait for the end are woken all together, in no particular order.
+            woken.sort();
+            self.reference.woken.sort();
+        }
+        assert_eq!(woken, self.reference.woken, "the wrong waiters were woken");
+        // Only a waiter that leaves while it waits has a waker left over.
+        assert!(unused.is_none() || matches!(step, Step::Leave(_)), "a waker was thrown away");
+        self.core.check();
+        assert_eq!(self.core.snapshot(), self.reference.snapshot(), "the core looks different");
+        assert_eq!(self.core.counts(), self.reference.counts(), "the core counts differently");
+        assert_eq!(self.core.is_drained(), self.reference.is_drained(), "one is drained");
+        self.check_conservation();
+    }
+
+    /// Every lane that ever was is out, or home, or retired, and there is no other.
+    fn check_conservation(&self) {
+        let counts = self.core.counts();
+        let known = counts.free + counts.leased + counts.granted + counts.quarantined;
+        let alive = (self.lanes.0 - self.lanes.1) as usize;
+        assert_eq!(known, alive, "a lane was lost or made");
+        assert_eq!(counts.leased, self.leases.len(), "a lane is leased without a lease, or not leased with one");
+    }
+
+    fn apply(&mut self, step: Step) -> (Vec<u64>, Option<u64>) {
+        match step {
+            Step::Ask(class) => self.ask(class),
+            Step::Try(class) => {
+                let ask = self.next_ask(class);
+                let (got, expected) = (self.core.ask(ask), self.reference.ask(ask));
+                assert_eq!(got.is_some(), expected.is_some(), "only one decided at once");
+                got.into_iter().zip(expected).for_each(|(got, expected)| self.settle(ask, got, expected));
+                Default::default()
+            }
+            Step::Look(at) => {
+                self.look(at);
+                Default::default()
+            }
+            Step::Leave(at) => {
+                let (tag, key) = self.waits.remove(at);
+                self.reference.leave(tag);
+                parts(self.core.leave(key))
+            }
+            Step::Return(at) => {
+                let (lane, value) = self.leases.remove(at);
+                self.reference.put_back(lane);
+                parts(self.core.put_back(lane, value))
+            }
+            Step::Quarantine(at) => {
+                let (lane, value) = self.leases.remove(at);
+                let reason = format!("reason {}", self.tags);
+                self.reference.quarantine(lane, &reason);
+                parts(self.core.quarantine(lane, value, reason.into()))
+            }
+            Step::Repair | Step::Mend(_) | Step::GiveUp(_) | Step::Retire(_) => self.mend(step),
+            Step::AddLane => self.add_lane(),
+            Step::Close => {
+                self.reference.close();
+                parts(self.core.close())
+            }
+            Step::Watch | Step::Unwatch(_) => {
+                self.watch(step);
+                Default::default()
+            }
+        }
+    }
+
+    fn watch(&mut self, step: Step) {
+        if let Step::Unwatch(at) = step {
+            let (tag, key) = self.watches.remove(at);
+            let sleeping = self.reference.watchers.contains(&tag).then_some(tag);
+            self.reference.watchers.retain(|&watcher| watcher != tag);
+            assert_eq!(self.core.unwatch(key), sleeping, "a watcher keeps its waker until it is woken");
+        } else if !self.core.is_drained() {
+            self.tags += 1;
+            self.reference.watchers.push(self.tags);
+            self.watches.push((self.tags, self.core.watch(self.tags)));
+        }
+    }
+
+    fn ask(&mut self, class: Class) -> (Vec<u64>, Option<u64>) {
+        let ask = self.next_ask(class);
+        let expected = self.reference.enter(ask);
+        match self.core.enter(ask, ask.tag) {
+            Entered::Queued(key) => {
+                assert_eq!(expected, None, "it should have been decided at once");
+                self.waits.push((ask.tag, key));
+            }
+            Entered::Settled(outcome, waker) => {
+                assert_eq!(waker, ask.tag, "the waker comes back to its owner");
+                self.settle(ask, outcome, expected.expect("it should have waited"));
+            }
+        }
+        Default::default()
+    }
+
+    fn look(&mut self, at: usize) {
+        let (tag, key) = self.waits.remove(at);
+        let expected = self.reference.look(tag);
+        match self.core.look(key) {
+            Looked::Waiting(key) => {
+                assert_eq!(expected, None, "it should have been told the end");
+                assert_eq!(*self.core.waker(&key), tag, "a waiter has another's waker");
+                self.waits.insert(at, (tag, key));
+            }
+            Looked::Settled(outcome) => {
+                let expected = expected.expect("it should have waited on");
+                match (outcome, expected) {
+                    (Ok(taken), Ok(expected)) => self.lease(tag, taken, expected),
+                    (got, expected) => {
+                        assert_eq!(got.map(|taken| taken.lane), expected.map(|(lane, _)| lane))
+                    }
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, ask: Ask, got: Outcome<Value>, expected: super::reference::Answer) {
+        match (got, expected) {
+            (Ok(taken), Ok(expected)) => {
+                assert!(taken.hold.ticket > self.last_ticket, "tickets rise");
+                self.last_ticket = taken.hold.ticket;
+                self.lease(ask.tag, taken, expected);
+            }
+            (got, expected) => {
+                assert_eq!(got.map(|taken| taken.lane), expected.map(|(lane, _)| lane))
+            }
+        }
+    }
+
+    fn lease(&mut self, tag: u64, taken: Taken<Value>, expected: (LaneId, Ticket)) {
+        assert_eq!((taken.lane, taken.hold.ticket), expected, "another grant was expected");
+        assert_eq!(taken.hold.ask.tag, tag, "the grant was meant for another");
+        assert_eq!(taken.value, taken.lane.get(), "the lane came with another's value");
+        let twice = self.leases.iter().any(|(lane, _)| *lane == taken.lane);
+        assert!(!twice, "a lane was lent twice");
+        self.leases.push((taken.lane, taken.value));
+    }
+
+    fn mend(&mut self, step: Step) -> (Vec<u64>, Option<u64>) {
+        match step {
+            Step::Mend(at) => {
+                let (lane, value, _) = self.repairs.remove(at);
+                self.reference.put_back(lane);
+                parts(self.core.put_back(lane, value))
+            }
+            Step::GiveUp(at) => {
+                let (lane, value, reason) = self.repairs.remove(at);
+                self.reference.quarantine(lane, &reason);
+                parts(self.core.quarantine(lane, value, reason.into()))
+            }
+            Step::Retire(at) => {
+                let (lane, _, _) = self.repairs.remove(at);
+                self.lanes.1 += 1;
+                self.reference.retire(lane);
+                parts(self.core.retire(lane))
+            }
+            _ => {
+                let expected = self.reference.begin_repair();
+                let got = self.core.begin_repair();
+                assert_eq!(got.as_ref().map(|(lane, ..)| *lane), expected, "another repair was expected");
+                let repair = got.map(|(lane, value, reason)| (lane, value, reason.to_string()));
+                self.repairs.extend(repair);
+                Default::default()
+            }
+        }
+    }
+
+    fn add_lane(&mut self) -> (Vec<u64>, Option<u64>) {
+        let value = self.lanes.0;
+        match self.core.add_lane(value) {
+            Ok((lane, effects)) => {
+                assert_eq!(lane.get(), value, "ids are given in order");
+                self.reference.add_lane();
+                self.lanes.0 += 1;
+                parts(effects)
+            }
+            Err(back) => {
+                assert_eq!(back, value, "another value came back");
+                assert!(self.reference.closed, "an open lock takes every lane");
+                Default::default()
+            }
+        }
+    }
+
+    fn next_ask(&mut self, class: Class) -> Ask {
+        self.tags += 1;
+        Ask::new(class).tag(self.tags)
+    }
+}
+
+fn parts(effects: crate::core::Effects<u64>) -> (Vec<u64>, Option<u64>) {
+    let (woken, unused) = effects.into_parts();
+    (woken.collect(), unused)
+}
+
+/// The steps so far, printed if the test fails.
+pub(super) struct History {
+    pub(super) steps: Vec<Step>,
+    pub(super) replay: String,
+}
+
+impl Drop for History {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{self}");
+        }
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed after: {:?}\n{}", self.steps, self.replay)
+    }
+}

@@ -1,0 +1,80 @@
+//! A fair, cancel-safe, bounded and visible lock that *owns* what it guards.
+//!
+//! A [`ModelLock`] holds one **lane** or more: values that must be used by one request at a time, such as a context of
+//! an inference engine that is not thread-safe. Whoever wants a lane waits in order, receives it as a [`Lease`], and
+//! gives it back by dropping the lease. The lane is *moved* from the lock into the lease and from there to the next
+//! waiter, so it cannot be lent twice, and code without a lease has nothing to call.
+//!
+//! ```
+//! use model_locks::{Ask, Class, ModelLock, Policy};
+//!
+//! // One lane: a mutex with a queue. More lanes: as many holders at once.
+//! let lock = ModelLock::new([String::from("engine")], Policy::default());
+//!
+//! // Asynchronous code writes `lock.acquire(ask).await?`; a thread may block instead.
+//! let mut lease = lock.blocking_acquire(Ask::new(Class::Interactive).tag(17))?;
+//! lease.push_str(" was here");
+//!
+//! // Everything that happens is visible: who holds a lane, and who waits, in the order of service.
+//! assert_eq!(lock.counts().leased, 1);
+//! drop(lease);
+//! assert_eq!(lock.counts().free, 1);
+//! # Ok::<(), model_locks::AcquireError>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - **Exclusion**: a lane is lent to at most one lease.
+//! - **Conservation**: no lane is lost or duplicated, whatever is dropped, cancelled, closed or panics.
+//! - **Order**: first come, first served within a [`Class`]; a lower class is passed over a bounded number of times.
+//! - **Bound**: at most [`Policy::queue_max`] wait; one more is refused at once.
+//! - **Cancel safety**: a wait may be dropped at any moment; a lane already granted to it goes to the next waiter.
+//! - **Close**: nobody new is granted, grants already made are honoured, and [`ModelLock::closed`] tells when the last
+//!   lane has come home.
+//! - **Quarantine**: a lane whose holder panicked is not lent again before somebody has repaired it.
+//! - **No barging**: [`ModelLock::try_acquire`] never overtakes a waiter.
+//!
+//! # What it does not do
+//!
+//! It knows no clock and no runtime. A deadline is composed outside: `timeout(limit, lock.acquire(ask))` is safe because
+//! a wait may be dropped at any moment. It does not detect deadlocks between several locks.
+//!
+//! # One wait, one task
+//!
+//! A grant belongs to one [`Acquire`]. If that future is alive but nobody polls it, everybody behind it waits. Await it
+//! at once or give it a task of its own; never park it beside a loop that goes on without it.
+
+#![forbid(unsafe_code)]
+
+mod acquire;
+mod blocking;
+mod close;
+mod core;
+mod error;
+mod lease;
+mod lock;
+mod policy;
+mod registry;
+mod repair;
+mod snapshot;
+mod sync;
+
+#[cfg(doctest)]
+mod proofs;
+
+pub use acquire::Acquire;
+pub use close::Closed;
+pub use error::{AcquireError, AliasError, NameTaken, Rejected, TryAcquireError, UnknownModel};
+pub use lease::Lease;
+pub use lock::ModelLock;
+pub use policy::{Ask, Class, Policy, WhenAllQuarantined};
+pub use registry::ModelLocks;
+pub use repair::Repair;
+pub use snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, Ticket, WaiterView};
+
+/// What only a model-checked build has: the stand-in for a panic.
+#[cfg(model_locks_loom)]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::sync::unwinding;
+}

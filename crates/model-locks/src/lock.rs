@@ -1,0 +1,196 @@
+//! The lock: a handle to one core behind one mutex.
+//!
+//! Every operation is one short section of that mutex (two for a first poll that has to wait), and no foreign code runs
+//! inside: no waker, no value's destructor.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::acquire::Acquire;
+use crate::close::Closed;
+use crate::core::Core;
+use crate::error::{AcquireError, Rejected, TryAcquireError};
+use crate::lease::Lease;
+use crate::policy::{Ask, Policy};
+use crate::repair::Repair;
+use crate::snapshot::{Counts, LaneId, Snapshot};
+use crate::sync::Mutex;
+
+/// A lock that owns its lanes and lends each of them to one holder at a time.
+///
+/// Cloning gives another handle to the same lock. The lanes are dropped with the last handle, lease or wait.
+///
+/// # Fairness
+///
+/// Within a [`Class`](crate::Class), lanes are granted in the order in which the asks began to wait. A higher class goes
+/// first, but the head of a lower class is passed over at most [`Policy::bypass_max`] times in a row. A lane that comes
+/// home is given to the next waiter by whoever brings it, so nobody can slip in between.
+pub struct ModelLock<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// What all handles, leases and waits of a lock have in common.
+pub(crate) struct Shared<T> {
+    core: Mutex<Core<Box<T>, Waker>>,
+}
+
+impl<T> Shared<T> {
+    /// Runs one section under the mutex. Effects are values: they leave the section and are carried out after it.
+    pub(crate) fn with<R>(&self, section: impl FnOnce(&mut Core<Box<T>, Waker>) -> R) -> R {
+        section(&mut self.core.lock())
+    }
+}
+
+impl<T> ModelLock<T> {
+    /// A lock over these lanes. Without any lane, asks wait until [`add_lane`](Self::add_lane).
+    pub fn new(lanes: impl IntoIterator<Item = T>, policy: Policy) -> Self {
+        let mut core = Core::new(&policy);
+        for value in lanes {
+            if core.add_lane(Box::new(value)).is_err() {
+                unreachable!("a new lock is open");
+            }
+        }
+        Self { shared: Arc::new(Shared { core: Mutex::new(core) }) }
+    }
+
+    /// Waits for a lane, behind everyone of the same class who waits already.
+    ///
+    /// # Fairness
+    ///
+    /// First come, first served within a class; what counts is the first poll, not the call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up its place in the queue and leaves the order of the others as it was. If a lane had
+    /// already been granted to it, the lane goes to the next waiter; it is never lost. Leaking it with `mem::forget`
+    /// leaks its place, or the lane it was granted.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::QueueFull`] at the bound, [`AcquireError::Closed`] after [`close`](Self::close) unless a lane had
+    /// been granted before, [`AcquireError::Quarantined`] if no lane is in service and the policy says to fail.
+    pub fn acquire(&self, ask: Ask) -> Acquire<T> {
+        Acquire::new(Arc::clone(&self.shared), ask)
+    }
+
+    /// Like [`acquire`](Self::acquire), but blocks the calling thread. Both kinds of waiters share one queue.
+    ///
+    /// # Blocking
+    ///
+    /// Never call it from asynchronous code: it would block the executor, perhaps the very thread that should poll the
+    /// holder. A thread that already holds the only lane of this lock waits for itself, for ever.
+    ///
+    /// # Fairness
+    ///
+    /// First come, first served within a class, across blocking and asynchronous waiters.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`acquire`](Self::acquire).
+    pub fn blocking_acquire(&self, ask: Ask) -> Result<Lease<T>, AcquireError> {
+        self.acquire(ask).block()
+    }
+
+    /// Takes a lane if one is free now. Never waits.
+    ///
+    /// # Fairness
+    ///
+    /// It does not barge: while anyone waits, every lane that comes home is already given away, and this fails.
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError::Busy`] if no lane is free, [`TryAcquireError::Closed`] after [`close`](Self::close),
+    /// [`TryAcquireError::Quarantined`] if no lane is in service and the policy says to fail.
+    pub fn try_acquire(&self, ask: Ask) -> Result<Lease<T>, TryAcquireError> {
+        match self.shared.with(|core| core.ask(ask)) {
+            Some(Ok(taken)) => Ok(Lease::new(Arc::clone(&self.shared), taken)),
+            Some(Err(AcquireError::Closed)) => Err(TryAcquireError::Closed),
+            Some(Err(AcquireError::Quarantined { reason })) => Err(TryAcquireError::Quarantined { reason }),
+            Some(Err(AcquireError::QueueFull { .. })) => {
+                unreachable!("only one who would wait can find the queue full")
+            }
+            None => Err(TryAcquireError::Busy),
+        }
+    }
+
+    /// Adds a lane. The next waiter gets it, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] gives the value back when the lock is closed.
+    pub fn add_lane(&self, value: T) -> Result<LaneId, Rejected<T>> {
+        let value = Box::new(value);
+        match self.shared.with(|core| core.add_lane(value)) {
+            Ok((lane, effects)) => {
+                effects.run();
+                Ok(lane)
+            }
+            Err(value) => Err(Rejected { value: *value }),
+        }
+    }
+
+    /// Takes a quarantined lane out for repair: the one of the lowest id.
+    ///
+    /// `None` if no lane is in quarantine, or if the lock is closed: then what has come home stays home.
+    pub fn repair(&self) -> Option<Repair<T>> {
+        let (lane, value, reason) = self.shared.with(|core| core.begin_repair())?;
+        Some(Repair::new(Arc::clone(&self.shared), lane, value, reason))
+    }
+
+    /// Closes the lock for good.
+    ///
+    /// Everyone who waits and everyone who comes gets [`AcquireError::Closed`]. A lane granted before, even if its
+    /// waiter has not seen it yet, is honoured. Holders finish in their own time; see [`closed`](Self::closed).
+    /// Closing twice is the same as closing once.
+    pub fn close(&self) {
+        self.shared.with(|core| core.close()).run();
+    }
+
+    /// Waits until the lock is closed and every lane is home: in the lock, sound or in quarantine, and promised to
+    /// nobody.
+    ///
+    /// Before [`close`](Self::close) it waits for that as well. A lease leaked with `mem::forget` never comes home.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect on the lock.
+    pub fn closed(&self) -> Closed<T> {
+        Closed::new(Arc::clone(&self.shared))
+    }
+
+    /// Everything about the lock at this moment, copied. Takes time in proportion to the number of waiters.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for nobody but the sections of other operations, which are short.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.with(|core| core.snapshot())
+    }
+
+    /// How many lanes are in which state, and how many wait. Takes the same time however many wait.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for nobody but the sections of other operations, which are short.
+    pub fn counts(&self) -> Counts {
+        self.shared.with(|core| core.counts())
+    }
+
+    /// Whether both handles lead to one lock.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl<T> Clone for ModelLock<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> fmt::Debug for ModelLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelLock").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}

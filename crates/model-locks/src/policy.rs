@@ -1,0 +1,111 @@
+//! What a caller may choose: the policy of a lock, and what one request asks for.
+
+/// How a lock treats its queue. One per lock, fixed when the lock is made.
+///
+/// ```
+/// use model_locks::Policy;
+///
+/// let policy = Policy { queue_max: 8, ..Policy::default() };
+/// assert_eq!(policy.bypass_max, [u32::MAX, 4, 16]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How many may wait at once; one more gets [`QueueFull`](crate::AcquireError::QueueFull). Default: 64.
+    ///
+    /// With 0 nobody ever waits: a lane is free and granted, or the ask is refused. A grant that its waiter has not
+    /// claimed yet no longer counts as waiting.
+    pub queue_max: usize,
+
+    /// How many times in a row the head of a class may be passed over by higher classes, indexed by [`Class`].
+    /// Default: `[u32::MAX, 4, 16]`.
+    ///
+    /// After that many grants to higher classes the head of this class is next; when two classes are due at once, the
+    /// lower one goes first. So a class of bound `k` gets at least one grant in `k + 2` while it waits. The entry of
+    /// [`Class::Interactive`] is never looked at, because no class is higher. A bound of 0 means *never passed over*,
+    /// which puts the class before the higher ones.
+    pub bypass_max: [u32; 3],
+
+    /// What asks and waiters get while every lane is in quarantine. Default: [`WhenAllQuarantined::Fail`].
+    pub when_all_quarantined: WhenAllQuarantined,
+
+    /// A planted bug for tests of the layers above: grant the newest waiter of a class first. Default: `false`.
+    /// Never set it in production.
+    #[cfg(feature = "canary")]
+    pub canary_lifo: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            queue_max: 64,
+            bypass_max: [u32::MAX, 4, 16],
+            when_all_quarantined: WhenAllQuarantined::Fail,
+            #[cfg(feature = "canary")]
+            canary_lifo: false,
+        }
+    }
+}
+
+/// What happens to asks while a lock has lanes but each of them is in quarantine or in repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenAllQuarantined {
+    /// Those who wait and those who come are refused at once. A lane in repair counts as quarantined until
+    /// [`Repair::finish`](crate::Repair::finish), because nobody can tell whether a repair will succeed.
+    #[default]
+    Fail,
+    /// They wait, within [`Policy::queue_max`], until a lane is repaired or added.
+    Wait,
+}
+
+/// Who goes first when several wait. Within a class it is first come, first served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A person waits for the answer.
+    Interactive,
+    /// The ordinary request of a program.
+    #[default]
+    Normal,
+    /// Nobody waits: titles, summaries, batches.
+    Background,
+}
+
+impl Class {
+    /// All classes, highest first.
+    pub const ALL: [Self; 3] = [Self::Interactive, Self::Normal, Self::Background];
+
+    /// The place of this class in arrays such as [`Policy::bypass_max`]: 0 for the highest.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What one request asks of a lock.
+///
+/// ```
+/// use model_locks::{Ask, Class};
+///
+/// let ask = Ask::new(Class::Background).tag(42);
+/// assert_eq!((ask.class, ask.tag), (Class::Background, 42));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Ask {
+    /// Who goes first.
+    pub class: Class,
+    /// A number of the caller's own, 0 unless set. The lock only shows it in snapshots, so that a host can tell which
+    /// of its requests holds a lane and which ones wait.
+    pub tag: u64,
+}
+
+impl Ask {
+    /// An ask of this class, with tag 0.
+    pub fn new(class: Class) -> Self {
+        Self { class, tag: 0 }
+    }
+
+    /// The same ask under this tag.
+    #[must_use]
+    pub fn tag(self, tag: u64) -> Self {
+        Self { tag, ..self }
+    }
+}

@@ -1,0 +1,189 @@
+//! Every primitive that the shell uses, once for real and once for the model checker.
+//!
+//! Handles are `std` reference counts in both: they order nothing here, and the checker would take each clone and drop
+//! for a point where threads may switch.
+
+use std::task::Waker;
+
+#[cfg(model_locks_loom)]
+pub use imp::unwinding;
+pub(crate) use imp::{Mutex, Parker, contain, panicking};
+
+use crate::core::Effects;
+
+impl Effects<Waker> {
+    /// Wakes and drops what the core handed out. To be called without the mutex: a waker may run its task on the spot,
+    /// and that task may use this very lock.
+    ///
+    /// A waker that panics is contained, because its panic belongs to the task it should have woken and not to whoever
+    /// happens to release a lane; the panic hook has reported it. All other wakers are woken all the same.
+    pub(crate) fn run(self) {
+        let (wake, unused) = self.into_parts();
+        wake.for_each(|waker| contain(|| waker.wake()));
+        discard(unused);
+    }
+}
+
+/// Drops a waker that is not needed. Dropping one is foreign code as well.
+pub(crate) fn discard(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        contain(|| drop(waker));
+    }
+}
+
+#[cfg(not(model_locks_loom))]
+mod imp {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+    use std::task::{Wake, Waker};
+
+    /// A mutex that ignores poison: a section runs no foreign code, so it does not panic unless there is a bug here.
+    pub(crate) struct Mutex<S>(std::sync::Mutex<S>);
+
+    impl<S> Mutex<S> {
+        pub(crate) fn new(state: S) -> Self {
+            Self(std::sync::Mutex::new(state))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    /// Puts a thread to sleep until its waker is woken. It does not use the thread's park token, which belongs to
+    /// whatever else runs on the thread.
+    pub(crate) struct Parker {
+        woken: Mutex<bool>,
+        changed: Condvar,
+    }
+
+    thread_local! {
+        static PARKER: Arc<Parker> = Parker::new();
+    }
+
+    impl Parker {
+        fn new() -> Arc<Self> {
+            Arc::new(Self { woken: Mutex::new(false), changed: Condvar::new() })
+        }
+
+        /// The parker of the calling thread. A wake that arrives late, for an earlier wait of the thread, is a spurious
+        /// one for the next wait, and looks again.
+        pub(crate) fn current() -> Arc<Self> {
+            // No thread-local is left while the thread's last destructors run.
+            PARKER.try_with(Arc::clone).unwrap_or_else(|_| Self::new())
+        }
+
+        pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+            Waker::from(Arc::clone(self))
+        }
+
+        pub(crate) fn park(&self) {
+            let woken = self.woken.lock();
+            let mut woken = self.changed.wait_while(woken, |woken| !*woken).unwrap_or_else(PoisonError::into_inner);
+            *woken = false;
+        }
+    }
+
+    impl Wake for Parker {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            *self.woken.lock() = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// Whether the calling thread is unwinding.
+    pub(crate) fn panicking() -> bool {
+        std::thread::panicking()
+    }
+
+    /// Runs foreign code and keeps its panic from going further.
+    pub(crate) fn contain(foreign: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+            // Dropping it is foreign code once more, and could panic again.
+            std::mem::forget(payload);
+        }
+    }
+}
+
+#[cfg(model_locks_loom)]
+mod imp {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
+
+    use loom::sync::{Condvar, MutexGuard};
+
+    pub(crate) struct Mutex<S>(loom::sync::Mutex<S>);
+
+    impl<S> Mutex<S> {
+        pub(crate) fn new(state: S) -> Self {
+            Self(loom::sync::Mutex::new(state))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
+            self.0.lock().expect("the model checker's mutex is never poisoned")
+        }
+    }
+
+    pub(crate) struct Parker {
+        woken: Mutex<bool>,
+        changed: Condvar,
+    }
+
+    impl Parker {
+        /// A new one each time: primitives of the checker live for one execution.
+        pub(crate) fn current() -> Arc<Self> {
+            Arc::new(Self { woken: Mutex::new(false), changed: Condvar::new() })
+        }
+
+        pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+            Waker::from(Arc::clone(self))
+        }
+
+        pub(crate) fn park(&self) {
+            let mut woken = self.woken.lock();
+            while !*woken {
+                woken = self.changed.wait(woken).expect("the model checker's mutex is never poisoned");
+            }
+            *woken = false;
+        }
+    }
+
+    impl Wake for Parker {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            *self.woken.lock() = true;
+            self.changed.notify_one();
+        }
+    }
+
+    loom::thread_local! {
+        static UNWINDING: Cell<bool> = Cell::new(false);
+    }
+
+    /// Whether the calling model thread is unwinding. `std::thread::panicking` would not do: all threads of a model
+    /// share one OS thread, and while one of them unwinds the others would see `true`.
+    pub(crate) fn panicking() -> bool {
+        UNWINDING.with(Cell::get)
+    }
+
+    /// Runs `f` as if the calling model thread were unwinding.
+    pub fn unwinding<R>(f: impl FnOnce() -> R) -> R {
+        UNWINDING.with(|unwinding| unwinding.set(true));
+        let result = f();
+        UNWINDING.with(|unwinding| unwinding.set(false));
+        result
+    }
+
+    /// Contains nothing: a panic in a model is a finding, or the checker's own.
+    pub(crate) fn contain(foreign: impl FnOnce()) {
+        foreign();
+    }
+}
