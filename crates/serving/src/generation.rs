@@ -1,0 +1,117 @@
+//! The client's end of a request.
+
+use std::time::Duration;
+
+use backend::Finish;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Refusal, Timings};
+
+/// A request on its way. Dropping it is how a client leaves: the place in the queue, or the lane, is
+/// free within one engine step.
+#[derive(Debug)]
+pub struct Generation {
+    pub(crate) start: oneshot::Receiver<Result<Started, Refusal>>,
+    /// Bounded: a client that reads slowly holds the engine back instead of filling memory.
+    pub(crate) text: mpsc::Receiver<String>,
+    /// Apart from the text, so that a full buffer cannot keep the ending from being told. `None` once told.
+    pub(crate) end: Option<oneshot::Receiver<Result<Completed, Failure>>>,
+}
+
+/// The request's end of the same.
+pub(crate) struct Reply {
+    pub(crate) start: Option<oneshot::Sender<Result<Started, Refusal>>>,
+    pub(crate) text: mpsc::Sender<String>,
+    pub(crate) end: oneshot::Sender<Result<Completed, Failure>>,
+}
+
+/// Both ends of a reply that keeps at most `buffer` pieces of text.
+pub(crate) fn channel(buffer: usize) -> (Reply, Generation) {
+    let (start_tx, start) = oneshot::channel();
+    let (text_tx, text) = mpsc::channel(buffer);
+    let (end_tx, end) = oneshot::channel();
+    (Reply { start: Some(start_tx), text: text_tx, end: end_tx }, Generation { start, text, end: Some(end) })
+}
+
+/// The first token is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The model that answers. With a tier this may be a fallback.
+    pub model: String,
+    /// Number of the lease.
+    pub ticket: u64,
+    /// How long the request waited for its lane.
+    pub waited: Duration,
+}
+
+/// What happens after the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// More of the answer; never empty.
+    Text(String),
+    /// The answer is complete. Nothing follows.
+    Completed(Completed),
+    /// The answer ends here without being complete. Nothing follows.
+    Failed(Failure),
+}
+
+/// A complete answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// Why it ended and what it cost.
+    pub finish: Finish,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// An answer that broke off.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The engine failed.
+    #[error("the engine failed: {reason}")]
+    Backend {
+        /// What the engine reported. For the log; it may name files.
+        reason: String,
+    },
+    /// The service went down before the answer was complete.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// The client did not read for too long.
+    #[error("the answer was not read for {0:?}")]
+    Stalled(Duration),
+}
+
+impl Generation {
+    /// Waits for the first token, or for the reason why there is none. To be called once, before [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again. The request goes on as long as the `Generation` lives.
+    ///
+    /// # Errors
+    /// See [`Refusal`]. Nothing of an answer exists then.
+    pub async fn started(&mut self) -> Result<Started, Refusal> {
+        match (&mut self.start).await {
+            Ok(start) => start,
+            // The task answers on every path; only its being torn down with the runtime lands here.
+            Err(_) => Err(Refusal::ShuttingDown),
+        }
+    }
+
+    /// Waits for the next piece. `None` after the last one.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Progress> {
+        if let Some(text) = self.text.recv().await {
+            return Some(Progress::Text(text));
+        }
+        let end = self.end.as_mut()?.await;
+        self.end = None;
+        Some(match end {
+            Ok(Ok(completed)) => Progress::Completed(completed),
+            Ok(Err(failure)) => Progress::Failed(failure),
+            // As above: torn down with the runtime.
+            Err(_) => Progress::Failed(Failure::ShuttingDown),
+        })
+    }
+}

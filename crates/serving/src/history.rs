@@ -1,0 +1,96 @@
+//! The latest holds of one model, and what they say about the next wait.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::Outcome;
+
+/// The latest outcomes that held a lane, bounded.
+pub(crate) struct History {
+    /// Oldest first, at most `max`.
+    holds: Mutex<VecDeque<Outcome>>,
+    max: usize,
+}
+
+impl History {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { holds: Mutex::default(), max }
+    }
+
+    pub(crate) fn push(&self, outcome: Outcome) {
+        let mut holds = self.holds.lock().expect("no code panics while it holds this mutex");
+        holds.push_back(outcome);
+        while holds.len() > self.max {
+            holds.pop_front();
+        }
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<Outcome> {
+        self.holds.lock().expect("no code panics while it holds this mutex").iter().cloned().collect()
+    }
+
+    /// When one more request would get a lane, behind `ahead` others; `None` before the first hold.
+    pub(crate) fn estimate(&self, ahead: usize, lanes: usize) -> Option<Duration> {
+        let holds = self.holds.lock().expect("no code panics while it holds this mutex");
+        let known: Vec<Duration> = holds.iter().filter_map(Outcome::held).collect();
+        let mean = known.iter().sum::<Duration>().checked_div(u32::try_from(known.len()).ok()?)?;
+        let turns = (ahead + 1).div_ceil(lanes.max(1));
+        Some(mean.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::History;
+    use crate::{Class, Ended, Outcome, Phase};
+
+    fn held(ms: u64) -> Outcome {
+        Outcome {
+            request_id: format!("held-{ms}"),
+            client: None,
+            model: "m".into(),
+            class: Class::Normal,
+            ticket: Some(1),
+            lane: Some(0),
+            arrived: Duration::ZERO,
+            granted: Some(Duration::ZERO),
+            released: Some(Duration::from_millis(ms)),
+            ended_at: Duration::from_millis(ms),
+            tokens: 0,
+            phase: Phase::Decode,
+            ended: Ended::Cancelled,
+        }
+    }
+
+    #[test]
+    fn the_oldest_outcome_goes_when_the_bound_is_reached() {
+        let history = History::new(2);
+        for ms in [1, 2, 3] {
+            history.push(held(ms));
+        }
+        let ids: Vec<_> = history.to_vec().into_iter().map(|o| o.request_id).collect();
+        assert_eq!(ids, ["held-2", "held-3"]);
+    }
+
+    #[test]
+    fn the_estimate_is_the_mean_hold_times_the_turns_ahead() {
+        let history = History::new(10);
+        assert_eq!(history.estimate(3, 1), None);
+        history.push(held(100));
+        history.push(held(300));
+        assert_eq!(history.estimate(0, 1), Some(Duration::from_millis(200)));
+        assert_eq!(history.estimate(3, 1), Some(Duration::from_millis(800)));
+        assert_eq!(history.estimate(3, 2), Some(Duration::from_millis(400)));
+    }
+
+    #[test]
+    fn a_history_of_no_length_keeps_nothing() {
+        let history = History::new(0);
+        history.push(held(100));
+        assert!(history.to_vec().is_empty());
+        assert_eq!(history.estimate(0, 1), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! One model: its lock, what is known of it, and who uses it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use backend::{Lane, ModelInfo, ModelSpec, PromptEncoder};
+use model_locks::{ModelLock, Policy, WhenAllQuarantined};
+use tokio::sync::watch;
+
+use crate::canary;
+use crate::history::History;
+use crate::live::Live;
+use crate::{LoadState, ModelConfig};
+
+/// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
+pub(crate) struct Instance {
+    pub(crate) spec: ModelSpec,
+    /// Its names besides `spec.name`.
+    pub(crate) names: Vec<String>,
+    pub(crate) queue_max: usize,
+    pub(crate) max_tokens: u32,
+    /// Owns the lanes. Has none until the model is loaded, so that requests queue up in order meanwhile.
+    pub(crate) lock: ModelLock<Box<dyn Lane>>,
+    pub(crate) live: Live,
+    pub(crate) history: History,
+    state: watch::Sender<State>,
+    /// Share of the load that is done, as the bits of an `f32`. Apart from `state`, whose every change wakes all waiters.
+    progress: AtomicU32,
+}
+
+/// How far a model is.
+#[derive(Clone)]
+pub(crate) enum State {
+    Loading,
+    Ready(Loaded),
+    Failed { reason: String },
+}
+
+/// What a loaded model offers beside its lanes.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) info: ModelInfo,
+    pub(crate) encoder: Arc<dyn PromptEncoder>,
+}
+
+impl Instance {
+    pub(crate) fn new(config: &ModelConfig, names: Vec<String>, history_max: usize) -> Self {
+        let policy = Policy {
+            queue_max: config.queue_max,
+            // A broken lane is rebuilt at once; whoever waits for it need not fail meanwhile. A lane that
+            // cannot be rebuilt closes the lock, see `fail`.
+            when_all_quarantined: WhenAllQuarantined::Wait,
+            ..Policy::default()
+        };
+        let mut spec = config.spec.clone();
+        spec.lanes = canary::lanes(spec.lanes);
+        Self {
+            spec,
+            names,
+            queue_max: config.queue_max,
+            max_tokens: config.max_tokens,
+            lock: ModelLock::new([], canary::policy(policy)),
+            live: Live::default(),
+            history: History::new(history_max),
+            state: watch::Sender::new(State::Loading),
+            progress: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.spec.name
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until the model is loaded, or tells why it never will be.
+    pub(crate) async fn loaded(&self) -> Result<Loaded, String> {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Loading)).await;
+        match settled.as_deref() {
+            Ok(State::Ready(loaded)) => Ok(loaded.clone()),
+            Ok(State::Failed { reason }) => Err(reason.clone()),
+            Ok(State::Loading) | Err(_) => {
+                unreachable!("the sender lives in self, and `wait_for` ends at another state")
+            }
+        }
+    }
+
+    pub(crate) fn set_progress(&self, share: f32) {
+        self.progress.store(share.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Takes the loaded model into service: whoever waits gets the lanes, in order.
+    pub(crate) fn ready(&self, loaded: Loaded, lanes: Vec<Box<dyn Lane>>) {
+        // The encoder first: a request that got a lane before it could only hold it and wait.
+        self.state.send_replace(State::Ready(loaded));
+        for lane in lanes {
+            if self.lock.add_lane(lane).is_err() {
+                tracing::debug!(model = self.id(), "loaded after the service was closed");
+            }
+        }
+    }
+
+    /// Takes the model out of service for good. Whoever waits is told at once.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(model = self.id(), reason, "model is not available");
+        // The reason before the close: a waiter that finds the lock closed looks here for it.
+        self.state.send_replace(State::Failed { reason });
+        self.lock.close();
+    }
+
+    pub(crate) fn load_state(&self) -> LoadState {
+        match self.state() {
+            State::Loading => LoadState::Loading { progress: f32::from_bits(self.progress.load(Ordering::Relaxed)) },
+            State::Ready(_) => LoadState::Ready,
+            State::Failed { reason } => LoadState::Failed { reason },
+        }
+    }
+}

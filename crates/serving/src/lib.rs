@@ -1,0 +1,51 @@
+//! From a request to a lane and back.
+//!
+//! A [`Service`] owns the models. [`Service::submit`] finds the model that a request names, puts the
+//! request into that model's queue, and gives a task of its own the rest: wait, run under the
+//! lease, stop, give the lane back, write the [`Outcome`]. The caller holds a [`Generation`], reads
+//! text from it, and leaves by dropping it.
+//!
+//! Order of a request's life, and what ends it early:
+//!
+//! ```text
+//! submit ── unknown name, queue full, draining ──> Refusal, at once
+//!   │
+//! waiting ── deadline, prompt refused, model failed ──> Refusal
+//!   │    (the prompt is encoded meanwhile: a prompt that cannot run does not wait for its turn)
+//! lease ── engine fails before the first token ──> Refusal
+//!   │
+//! first token: `started` resolves; from here on an error is the last event of the stream
+//!   │
+//! engine has stopped (`quiesce`) ──> lane goes home ──> outcome is written ──> last event
+//! ```
+//!
+//! Not here: HTTP, serialisation, any implementation of `backend`.
+
+mod canary;
+mod config;
+mod generation;
+mod history;
+mod instance;
+mod live;
+mod loading;
+mod outcome;
+mod plan;
+mod refusal;
+mod repair;
+mod request;
+mod routing;
+mod run;
+mod service;
+mod shutdown;
+mod view;
+
+pub use config::{Limits, ModelConfig, ServiceConfig};
+pub use generation::{Completed, Failure, Generation, Progress, Started};
+pub use model_locks::Class;
+pub use outcome::{Ended, Outcome, Phase, Timings};
+pub use plan::PlanError;
+pub use refusal::Refusal;
+pub use request::Request;
+pub use routing::Tier;
+pub use service::Service;
+pub use view::{HolderView, LaneView, LoadState, ModelView, WaiterView};

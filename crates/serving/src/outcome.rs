@@ -1,0 +1,212 @@
+//! The record that every request leaves, whatever happened to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backend::FinishReason;
+use tokio::time::Instant;
+
+use crate::instance::Instance;
+use crate::live::LiveRequest;
+use crate::run::Ending;
+use crate::{Class, Failure, Refusal};
+
+/// Where a request is, or was when it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// Waits for the model to be loaded.
+    Loading,
+    /// Waits for a lane.
+    Waiting,
+    /// Holds a lane; the prompt is being processed.
+    Prefill,
+    /// Holds a lane; tokens are being generated.
+    Decode,
+    /// Holds a lane; the engine has been asked to stop and has not yet said that it has.
+    Stopping,
+}
+
+impl Phase {
+    /// The phase's name in logs, metrics and views.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Waiting => "waiting",
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// How a request ended. Each ends exactly once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// The answer is complete.
+    Finished(FinishReason),
+    /// The client left.
+    Cancelled,
+    /// The client stopped reading.
+    Stalled,
+    /// It was refused before its first token.
+    Refused,
+    /// The engine failed.
+    Failed,
+    /// The service went down.
+    ShutDown,
+}
+
+impl Ended {
+    /// The ending's name in logs, metrics and views.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished(FinishReason::Stop) => "finished",
+            Self::Finished(FinishReason::Length) => "finished_length",
+            Self::Cancelled => "cancelled",
+            Self::Stalled => "stalled",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::ShutDown => "shut_down",
+        }
+    }
+}
+
+/// One request's record. Logs, headers and the lock history come from it.
+///
+/// Times are offsets from the start of the service, so that intervals of different requests can be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The request's id.
+    pub request_id: String,
+    /// Who asked.
+    pub client: Option<String>,
+    /// The model that served it, or would have.
+    pub model: String,
+    /// Its priority class.
+    pub class: Class,
+    /// The number of its lease; `None` when it got no lane.
+    pub ticket: Option<u64>,
+    /// The lane that it held.
+    pub lane: Option<u64>,
+    /// When it was submitted.
+    pub arrived: Duration,
+    /// When it got its lane.
+    pub granted: Option<Duration>,
+    /// When the lane went home, the engine having stopped.
+    pub released: Option<Duration>,
+    /// When it ended.
+    pub ended_at: Duration,
+    /// Tokens generated.
+    pub tokens: u32,
+    /// Where it was when it ended.
+    pub phase: Phase,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+impl Outcome {
+    /// How long it waited for a lane, or in vain.
+    pub fn waited(&self) -> Duration {
+        self.granted.unwrap_or(self.ended_at).saturating_sub(self.arrived)
+    }
+
+    /// How long it held its lane.
+    pub fn held(&self) -> Option<Duration> {
+        Some(self.released?.saturating_sub(self.granted?))
+    }
+}
+
+/// Where a finished request's time went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Until it got its lane, loading included.
+    pub waited: Duration,
+    /// From the lane to the first token.
+    pub prefill: Duration,
+    /// From the first token to the last.
+    pub decode: Duration,
+}
+
+/// The pen for one request's outcome. It exists as long as the request is visible as live.
+pub(crate) struct Record {
+    instance: Arc<Instance>,
+    live: Arc<LiveRequest>,
+    epoch: Instant,
+}
+
+impl Record {
+    /// Makes the request visible.
+    pub(crate) fn new(instance: Arc<Instance>, live: Arc<LiveRequest>, epoch: Instant) -> Self {
+        instance.live.enter(Arc::clone(&live));
+        Self { instance, live, epoch }
+    }
+
+    /// Writes the outcome: into the log, and into the model's history if a lane was held. Consumes the pen, so
+    /// that nothing is written twice (S2).
+    ///
+    /// A lane that is held is let go right after this, so now counts as the end of the hold.
+    pub(crate) fn write(self, ending: &Ending, phase: Phase) {
+        let Self { instance, live, epoch } = self;
+        let now = Instant::now();
+        let at = |instant: Instant| instant.duration_since(epoch);
+        let grant = live.granted();
+        let outcome = Outcome {
+            request_id: live.request_id.clone(),
+            client: live.client.clone(),
+            model: instance.id().to_string(),
+            class: live.class,
+            ticket: grant.map(|grant| grant.ticket),
+            lane: grant.map(|grant| grant.lane),
+            arrived: at(live.arrived),
+            granted: grant.map(|grant| at(grant.at)),
+            released: grant.map(|_| at(now)),
+            ended_at: at(now),
+            tokens: live.tokens(),
+            phase,
+            ended: Ended::from(ending),
+        };
+        log(&outcome, ending);
+        instance.live.leave(live.tag);
+        if grant.is_some() {
+            instance.history.push(outcome);
+        }
+    }
+}
+
+impl From<&Ending> for Ended {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Completed(completed) => Self::Finished(completed.finish.reason),
+            Ending::Left => Self::Cancelled,
+            Ending::Failed(Failure::Stalled(_)) => Self::Stalled,
+            Ending::Failed(Failure::Backend { .. }) | Ending::Refused(Refusal::Backend { .. }) => Self::Failed,
+            Ending::Failed(Failure::ShuttingDown) | Ending::Refused(Refusal::ShuttingDown) => Self::ShutDown,
+            Ending::Refused(_) => Self::Refused,
+        }
+    }
+}
+
+fn log(outcome: &Outcome, ending: &Ending) {
+    let reason = match ending {
+        Ending::Refused(refusal) => refusal.to_string(),
+        Ending::Failed(failure) => failure.to_string(),
+        Ending::Completed(_) | Ending::Left => String::new(),
+    };
+    tracing::info!(
+        request_id = outcome.request_id,
+        model = outcome.model,
+        ticket = outcome.ticket,
+        waited_ms = millis(outcome.waited()),
+        held_ms = outcome.held().map(millis),
+        tokens = outcome.tokens,
+        phase = outcome.phase.as_str(),
+        outcome = outcome.ended.as_str(),
+        reason,
+        "request ended"
+    );
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,30 @@
+//! What a client asks of the service.
+
+use std::time::Duration;
+
+use backend::{Prompt, Sampling};
+
+use crate::Class;
+
+/// One request for a generation. Ranges of `sampling` have been checked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Names the request in logs, views and outcomes. Unique as far as the caller can make it so.
+    pub id: String,
+    /// Who asks, where that is known: an address, the name of a key.
+    pub client: Option<String>,
+    /// The model as the client named it: a tier, a model's id or an alias.
+    pub model: String,
+    /// Its priority class.
+    pub class: Class,
+    /// What to continue.
+    pub prompt: Prompt,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// Tokens to generate at most; the model's default where `None`.
+    pub max_tokens: Option<u32>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// How long to wait for a lane at most; never more than [`Limits::queue_timeout`](crate::Limits).
+    pub queue_timeout: Option<Duration>,
+}

@@ -1,0 +1,271 @@
+//! The life of one request, in a task of its own.
+//!
+//! The task owns the wait and then the lease, and nothing else does. Whatever happens, a client that
+//! leaves, an engine that panics, a shutdown, passes through [`Run::run`], which writes the one outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backend::{EncodedPrompt, Event, EventStream, Finish, GenerateError, GenerateRequest, Lane, Sampling};
+use futures_util::future::MaybeDone;
+use futures_util::{FutureExt, StreamExt, future};
+use model_locks::{Acquire, AcquireError, Lease};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::canary;
+use crate::generation::Reply;
+use crate::instance::{Instance, State};
+use crate::live::{Grant, LiveRequest};
+use crate::repair::repair;
+use crate::{Completed, Failure, Phase, Refusal, Started, Timings};
+
+pub(crate) type LaneLease = Lease<Box<dyn Lane>>;
+
+/// Everything one request needs.
+pub(crate) struct Run {
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) live: Arc<LiveRequest>,
+    /// Polled once already, so that the place in the queue is that of the submission.
+    pub(crate) acquire: MaybeDone<Acquire<Box<dyn Lane>>>,
+    pub(crate) prompt: backend::Prompt,
+    pub(crate) ask: Asked,
+    pub(crate) reply: Reply,
+    pub(crate) deadline: Instant,
+    pub(crate) stall_timeout: Duration,
+    /// Ends every request that is still under way when the time to drain is over.
+    pub(crate) shutdown: CancellationToken,
+    /// Where repairs run: they outlive the request that made them necessary.
+    pub(crate) repairs: TaskTracker,
+}
+
+/// What is asked of the engine besides the prompt.
+pub(crate) struct Asked {
+    pub(crate) sampling: Sampling,
+    pub(crate) max_tokens: u32,
+    pub(crate) stop: Vec<String>,
+}
+
+/// How a request ended, and what its client is told.
+pub(crate) enum Ending {
+    Refused(Refusal),
+    Completed(Completed),
+    Failed(Failure),
+    /// Nobody is there to be told.
+    Left,
+}
+
+/// What the outcome needs to know.
+pub(crate) struct Ended {
+    pub(crate) ending: Ending,
+    pub(crate) phase: Phase,
+    /// The lease of an engine that has stopped. The lane goes home when this is dropped: after the outcome is
+    /// written, so that the history of a lane is in the order of its holds.
+    pub(crate) lease: Option<LaneLease>,
+    pub(crate) reply: Reply,
+}
+
+impl Run {
+    /// Runs the request to its end.
+    pub(crate) async fn run(mut self) -> Ended {
+        let served = AssertUnwindSafe(self.serve()).catch_unwind().await;
+        let (ending, phase, lease) = served.unwrap_or_else(|_| {
+            // The unwinding dropped the lease, if there was one, which put its lane into quarantine.
+            self.repair();
+            (self.failed("the engine panicked".into()), self.live.phase(), None)
+        });
+        Ended { ending, phase, lease, reply: self.reply }
+    }
+
+    async fn serve(&mut self) -> (Ending, Phase, Option<LaneLease>) {
+        let waited = self.wait().await;
+        match waited {
+            Ok((lease, prompt)) => self.generate(lease, prompt).await,
+            Err(ending) => (ending, self.live.phase(), None),
+        }
+    }
+
+    /// Waits for the lane and encodes the prompt meanwhile.
+    async fn wait(&mut self) -> Result<(LaneLease, EncodedPrompt), Ending> {
+        let Self { instance, live, acquire, prompt, reply, shutdown, deadline, .. } = self;
+        let prompt = std::mem::replace(prompt, backend::Prompt::Text(String::new()));
+        let lane = async {
+            let mut acquire = std::pin::Pin::new(acquire);
+            acquire.as_mut().await;
+            let lease = acquire.take_output().expect("a wait that is done has an output");
+            lease.map_err(|error| refused(error, instance))
+        };
+        // Both are polled by this task until one fails: the wait is never left unpolled, and a prompt that
+        // cannot run gives its place back at once.
+        let both = future::try_join(lane, encode(instance, live, prompt));
+        tokio::select! {
+            biased;
+            // A lane granted in the same moment goes to the next waiter when `both` is dropped.
+            () = reply.text.closed() => Err(Ending::Left),
+            () = shutdown.cancelled() => Err(Ending::Refused(Refusal::ShuttingDown)),
+            both = timeout_at(*deadline, both) => match both {
+                Ok(both) => both.map_err(Ending::Refused),
+                Err(_) => Err(Ending::Refused(Refusal::QueueTimeout {
+                    model: instance.id().to_string(),
+                    waited: live.arrived.elapsed(),
+                    retry_after: estimate(instance),
+                })),
+            },
+        }
+    }
+
+    /// Runs the engine under the lease, and gives the lease back when the engine has stopped, and not before.
+    async fn generate(&mut self, mut lease: LaneLease, prompt: EncodedPrompt) -> (Ending, Phase, Option<LaneLease>) {
+        let _one_for_all = canary::global_lock().await;
+        let (ticket, lane) = (lease.ticket().get(), u64::from(lease.lane().get()));
+        self.live.set_granted(Grant { at: Instant::now(), ticket, lane });
+        self.live.set_phase(Phase::Prefill);
+        let request = GenerateRequest {
+            prompt,
+            sampling: self.ask.sampling.clone(),
+            max_tokens: self.ask.max_tokens,
+            stop: std::mem::take(&mut self.ask.stop),
+        };
+        // The stream is a temporary: it is dropped at the end of this statement, which asks the engine to stop.
+        let pumped = self.pump(lease.generate(request)).await;
+        let phase = self.live.phase();
+        self.live.set_phase(Phase::Stopping);
+        if !canary::releases_early() {
+            // Without this wait the next request would enter while the engine still works for this one.
+            lease.quiesce().await;
+        }
+        match pumped {
+            Ok(ending) => (ending, phase, Some(lease)),
+            Err(reason) => {
+                lease.quarantine(reason.clone());
+                self.repair();
+                (self.failed(reason), phase, None)
+            }
+        }
+    }
+
+    /// Carries events from the engine to the client. `Err` means that the lane must be rebuilt.
+    async fn pump(&mut self, mut events: EventStream<'_>) -> Result<Ending, String> {
+        let mut first_token = None;
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.reply.text.closed() => return Ok(Ending::Left),
+                () = self.shutdown.cancelled() => return Ok(self.shut_down()),
+                event = events.next() => event,
+            };
+            let text = match event {
+                Some(Ok(Event::Token { text })) => text,
+                Some(Ok(Event::Finish(finish))) => {
+                    self.start();
+                    return Ok(Ending::Completed(self.completed(finish, first_token)));
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(GenerateError::LaneBroken { reason })) => return Err(reason),
+                Some(Err(error)) => return Ok(self.failed(error.to_string())),
+                None => return Err("the engine ended without a finish".into()),
+            };
+            first_token.get_or_insert_with(Instant::now);
+            self.live.count_token();
+            self.live.set_phase(Phase::Decode);
+            self.start();
+            if let Some(ending) = self.send(text).await {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// Gives text to the client; tells how the request ends where the client takes no more.
+    async fn send(&mut self, text: String) -> Option<Ending> {
+        if text.is_empty() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => Some(self.shut_down()),
+            sent = timeout(self.stall_timeout, self.reply.text.send(text)) => match sent {
+                Ok(Ok(())) => None,
+                Ok(Err(_)) => Some(Ending::Left),
+                Err(_) => Some(Ending::Failed(Failure::Stalled(self.stall_timeout))),
+            },
+        }
+    }
+
+    /// Tells the client, once, that there is an answer.
+    fn start(&mut self) {
+        let Some(start) = self.reply.start.take() else {
+            return;
+        };
+        let granted = self.live.granted().expect("a request that runs has a lane");
+        let started = Started {
+            model: self.instance.id().to_string(),
+            ticket: granted.ticket,
+            waited: granted.at.duration_since(self.live.arrived),
+        };
+        // A client that has left is noticed at the next event.
+        let _ = start.send(Ok(started));
+    }
+
+    fn completed(&self, finish: Finish, first_token: Option<Instant>) -> Completed {
+        let granted = self.live.granted().expect("a request that runs has a lane").at;
+        let now = Instant::now();
+        let first_token = first_token.unwrap_or(now);
+        let timings = Timings {
+            waited: granted.duration_since(self.live.arrived),
+            prefill: first_token.duration_since(granted),
+            decode: now.duration_since(first_token),
+        };
+        Completed { finish, timings }
+    }
+
+    /// The ending of an engine failure: a refusal as long as the client has seen nothing.
+    fn failed(&self, reason: String) -> Ending {
+        match self.reply.start {
+            Some(_) => Ending::Refused(Refusal::Backend { model: self.instance.id().to_string(), reason }),
+            None => Ending::Failed(Failure::Backend { reason }),
+        }
+    }
+
+    fn shut_down(&self) -> Ending {
+        match self.reply.start {
+            Some(_) => Ending::Refused(Refusal::ShuttingDown),
+            None => Ending::Failed(Failure::ShuttingDown),
+        }
+    }
+
+    fn repair(&self) {
+        self.repairs.spawn(repair(Arc::clone(&self.instance)));
+    }
+}
+
+/// Encodes the prompt as soon as the model is loaded.
+async fn encode(instance: &Instance, live: &LiveRequest, prompt: backend::Prompt) -> Result<EncodedPrompt, Refusal> {
+    let loaded = instance
+        .loaded()
+        .await
+        .map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
+    live.set_phase(Phase::Waiting);
+    loaded.encoder.encode(prompt).await.map_err(Refusal::Prompt)
+}
+
+/// What the lock's answer means to a client.
+pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
+    let model = instance.id().to_string();
+    match (error, instance.state()) {
+        (AcquireError::QueueFull { waiting, limit }, _) => {
+            Refusal::QueueFull { model, waiting, limit, retry_after: estimate(instance) }
+        }
+        (AcquireError::Closed, State::Failed { reason }) => Refusal::ModelUnavailable { model, reason },
+        (AcquireError::Quarantined { reason }, _) => Refusal::ModelUnavailable { model, reason: reason.to_string() },
+        // A lock is closed when its model fails, which was the case above, or when the service goes.
+        (_, State::Loading | State::Ready(_) | State::Failed { .. }) => Refusal::ShuttingDown,
+    }
+}
+
+/// When one more request would get a lane of this model.
+fn estimate(instance: &Instance) -> Option<Duration> {
+    let counts = instance.lock.counts();
+    instance.history.estimate(counts.waiting, counts.leased + counts.granted + counts.free)
+}

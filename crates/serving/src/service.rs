@@ -1,0 +1,223 @@
+//! The service: the models, by name, and the requests that are under way.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use backend::{Backend, Lane};
+use futures_util::FutureExt;
+use futures_util::future::{self, MaybeDone};
+use model_locks::{Acquire, Ask};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::generation::channel;
+use crate::instance::{Instance, State};
+use crate::live::LiveRequest;
+use crate::outcome::Record;
+use crate::plan::Plan;
+use crate::routing::candidates;
+use crate::run::{Asked, Ended, Ending, Run, refused};
+use crate::{Generation, Limits, ModelView, PlanError, Refusal, Request, ServiceConfig, Tier, loading};
+
+/// Several models, each entered by one request per lane at a time. A cheap handle.
+///
+/// Dropping the last handle does not end requests that are under way; [`shutdown`](Self::shutdown) does.
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    /// In the order of the configuration.
+    pub(crate) instances: Vec<Arc<Instance>>,
+    names: BTreeMap<String, String>,
+    tiers: BTreeMap<Tier, String>,
+    limits: Limits,
+    /// What the offsets in outcomes count from.
+    epoch: Instant,
+    last_tag: AtomicU64,
+    pub(crate) draining: AtomicBool,
+    /// The requests under way.
+    pub(crate) requests: TaskTracker,
+    /// Loads and repairs.
+    pub(crate) background: TaskTracker,
+    /// Ends requests.
+    pub(crate) end_requests: CancellationToken,
+    /// Ends loads.
+    pub(crate) end_loads: CancellationToken,
+}
+
+impl Service {
+    /// Starts the service and begins to load its models, each on its own. Requests are taken at once and wait for
+    /// the load. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`PlanError`]: the configuration contradicts itself, and nothing was started.
+    pub fn start(config: ServiceConfig, backend: Arc<dyn Backend>) -> Result<Self, PlanError> {
+        let plan = Plan::new(&config)?;
+        let instance = |model| {
+            let names = plan.other_names(&model_id(model));
+            Arc::new(Instance::new(model, names, config.limits.history_max))
+        };
+        let instances: Vec<_> = plan.models.iter().map(instance).collect();
+        let inner = Inner {
+            instances,
+            names: plan.names,
+            tiers: plan.tiers,
+            limits: config.limits,
+            epoch: Instant::now(),
+            last_tag: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            requests: TaskTracker::new(),
+            background: TaskTracker::new(),
+            end_requests: CancellationToken::new(),
+            end_loads: CancellationToken::new(),
+        };
+        for instance in &inner.instances {
+            let load = loading::load(Arc::clone(instance), Arc::clone(&backend), inner.end_loads.clone());
+            inner.background.spawn(load);
+        }
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Puts a request into the queue of the model it names. What can be refused at once is refused here.
+    ///
+    /// # Fairness
+    /// The order of the calls is the order of the queue, within a class.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownModel`], [`Refusal::QueueFull`], [`Refusal::ModelUnavailable`], [`Refusal::ShuttingDown`].
+    pub fn submit(&self, request: Request) -> Result<Generation, Refusal> {
+        let inner = &self.inner;
+        if inner.draining.load(Ordering::Acquire) {
+            return Err(Refusal::ShuttingDown);
+        }
+        let instance = inner.resolve(&request.model)?;
+        let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
+        let Request { id, client, class, prompt, sampling, max_tokens, stop, queue_timeout, .. } = request;
+        let live = Arc::new(LiveRequest::new(tag, id, client, class));
+        let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch);
+        let acquire = match enqueue(&instance, Ask::new(class).tag(tag)) {
+            Ok(acquire) => acquire,
+            Err(refusal) => {
+                record.write(&Ending::Refused(refusal.clone()), live.phase());
+                return Err(refusal);
+            }
+        };
+        let (reply, generation) = channel(inner.limits.event_buffer);
+        let wait_max = queue_timeout.unwrap_or(inner.limits.queue_timeout).min(inner.limits.queue_timeout);
+        let run = Run {
+            ask: Asked { sampling, max_tokens: max_tokens.unwrap_or(instance.max_tokens), stop },
+            instance,
+            deadline: live.arrived + wait_max,
+            live,
+            acquire,
+            prompt,
+            reply,
+            stall_timeout: inner.limits.stall_timeout,
+            shutdown: inner.end_requests.clone(),
+            repairs: inner.background.clone(),
+        };
+        inner.requests.spawn(finish(run, record));
+        Ok(generation)
+    }
+
+    /// Every model as it is now, in the order of the configuration. Takes no lane and waits for nobody.
+    pub fn models(&self) -> Vec<ModelView> {
+        self.inner.instances.iter().map(|instance| instance.view()).collect()
+    }
+
+    /// Which model each configured tier means.
+    pub fn tiers(&self) -> Vec<(Tier, String)> {
+        self.inner.tiers.iter().map(|(&tier, id)| (tier, id.clone())).collect()
+    }
+
+    /// Waits until every model is loaded or has failed to.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn loaded(&self) {
+        for instance in &self.inner.instances {
+            // Either answer settles it; `models` tells which.
+            let _ = instance.loaded().await;
+        }
+    }
+
+    /// Whether [`shutdown`](Self::shutdown) has been called.
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Acquire)
+    }
+
+    /// How long ago the service was started: the clock of the offsets in outcomes.
+    pub fn uptime(&self) -> Duration {
+        self.inner.epoch.elapsed()
+    }
+}
+
+impl Inner {
+    /// The model that answers to this name: the first candidate that has not failed.
+    fn resolve(&self, name: &str) -> Result<Arc<Instance>, Refusal> {
+        let ids = candidates(name, &self.tiers, &self.names);
+        let mut found = ids.iter().filter_map(|id| self.instances.iter().find(|i| i.id() == *id));
+        let Some(first) = found.clone().next() else {
+            let tiers = self.tiers.keys().map(|tier| tier.as_str().to_string());
+            let mut known: Vec<String> = self.names.keys().cloned().chain(tiers).collect();
+            known.sort();
+            known.dedup();
+            return Err(Refusal::UnknownModel { asked: name.to_string(), known });
+        };
+        match (found.find(|i| !matches!(i.state(), State::Failed { .. })), first.state()) {
+            (Some(usable), _) => Ok(Arc::clone(usable)),
+            (None, State::Failed { reason }) => {
+                Err(Refusal::ModelUnavailable { model: first.id().to_string(), reason })
+            }
+            // It recovered between the two looks; there is no such way today, and waiting is right if there is one.
+            (None, _) => Ok(Arc::clone(first)),
+        }
+    }
+}
+
+/// Takes a place in the queue, or the lane itself where it is free.
+///
+/// The first poll is what enqueues. It happens here and not in the request's task, so that requests stand in the
+/// order of their submission however tasks are scheduled, and so that a full queue is told at once.
+fn enqueue(instance: &Instance, ask: Ask) -> Result<MaybeDone<Acquire<Box<dyn Lane>>>, Refusal> {
+    let mut acquire = future::maybe_done(instance.lock.acquire(ask));
+    // No waker: the task polls again before it first sleeps, and finds a grant made meanwhile.
+    let _ = Pin::new(&mut acquire).poll_unpin(&mut Context::from_waker(Waker::noop()));
+    match acquire {
+        MaybeDone::Done(Err(error)) => Err(refused(error, instance)),
+        acquire => Ok(acquire),
+    }
+}
+
+/// Runs a request, writes its outcome, lets the lane go, and only then tells the client how it ended: who asks after
+/// that finds the outcome written and the lane free.
+async fn finish(run: Run, record: Record) {
+    let Ended { ending, phase, lease, reply } = run.run().await;
+    record.write(&ending, phase);
+    drop(lease);
+    match ending {
+        Ending::Refused(refusal) => {
+            if let Some(start) = reply.start {
+                let _ = start.send(Err(refusal));
+            }
+        }
+        Ending::Completed(completed) => {
+            let _ = reply.end.send(Ok(completed));
+        }
+        Ending::Failed(failure) => {
+            let _ = reply.end.send(Err(failure));
+        }
+        Ending::Left => {}
+    }
+}
+
+fn model_id(model: &crate::ModelConfig) -> String {
+    model.spec.name.clone()
+}

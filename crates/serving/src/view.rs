@@ -1,0 +1,160 @@
+//! What an observer may see: advisory copies, never a reason to act.
+
+use std::time::Duration;
+
+use model_locks::LaneState;
+
+use crate::instance::{Instance, State};
+use crate::{Class, Outcome, Phase};
+
+/// One model as it is now.
+#[derive(Debug, Clone)]
+pub struct ModelView {
+    /// The model's id.
+    pub id: String,
+    /// Its other names: aliases, and tiers that point at it.
+    pub names: Vec<String>,
+    /// Whether it is loaded.
+    pub state: LoadState,
+    /// Its lanes, in order.
+    pub lanes: Vec<LaneView>,
+    /// Who waits, in the order in which they would be granted if nobody else came.
+    pub waiting: Vec<WaiterView>,
+    /// How many may wait.
+    pub queue_max: usize,
+    /// Tokens of context per lane, once loaded.
+    pub context_len: Option<u32>,
+    /// Lanes granted since the start.
+    pub granted_total: u64,
+    /// The latest outcomes that held a lane, oldest first.
+    pub history: Vec<Outcome>,
+}
+
+/// Whether a model is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadState {
+    /// It is being loaded.
+    Loading {
+        /// Share done, 0.0 to 1.0.
+        progress: f32,
+    },
+    /// Its lanes are there.
+    Ready,
+    /// It could not be loaded, or its engine broke for good.
+    Failed {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// One lane as it is now.
+#[derive(Debug, Clone)]
+pub struct LaneView {
+    /// The lane's number.
+    pub lane: u64,
+    /// "free", "granted", "leased", "quarantined" or "in_repair".
+    pub state: &'static str,
+    /// Who has it.
+    pub holder: Option<HolderView>,
+    /// Why it is not lent.
+    pub reason: Option<String>,
+}
+
+/// The request that holds a lane.
+#[derive(Debug, Clone)]
+pub struct HolderView {
+    /// The request's id.
+    pub request_id: String,
+    /// Who asked.
+    pub client: Option<String>,
+    /// Number of the lease.
+    pub ticket: u64,
+    /// Its class.
+    pub class: Class,
+    /// Where it is.
+    pub phase: Phase,
+    /// How long it has held the lane.
+    pub age: Duration,
+    /// How long it waited before.
+    pub waited: Duration,
+    /// Tokens generated so far.
+    pub tokens: u32,
+}
+
+/// A request that waits.
+#[derive(Debug, Clone)]
+pub struct WaiterView {
+    /// 1 is next.
+    pub position: usize,
+    /// The request's id.
+    pub request_id: String,
+    /// Who asked.
+    pub client: Option<String>,
+    /// Its class.
+    pub class: Class,
+    /// How long it has waited.
+    pub age: Duration,
+}
+
+impl Instance {
+    /// This model as it is now. The parts are read one after the other, so a request may appear in two or in none.
+    pub(crate) fn view(&self) -> ModelView {
+        let snapshot = self.lock.snapshot();
+        // The lock counts who is ahead; people count places.
+        let waiting = snapshot.waiting.iter().filter_map(|w| self.waiter(w.position + 1, w.tag)).collect();
+        let lanes = snapshot.lanes.iter().map(|lane| self.lane(lane.id.get(), &lane.state)).collect();
+        ModelView {
+            id: self.id().to_string(),
+            names: self.names.clone(),
+            state: self.load_state(),
+            lanes,
+            waiting,
+            queue_max: self.queue_max,
+            context_len: match self.state() {
+                State::Ready(loaded) => Some(loaded.info.context_len),
+                State::Loading | State::Failed { .. } => None,
+            },
+            granted_total: snapshot.granted_total,
+            history: self.history.to_vec(),
+        }
+    }
+
+    fn waiter(&self, position: usize, tag: u64) -> Option<WaiterView> {
+        let live = self.live.get(tag)?;
+        Some(WaiterView {
+            position,
+            request_id: live.request_id.clone(),
+            client: live.client.clone(),
+            class: live.class,
+            age: live.arrived.elapsed(),
+        })
+    }
+
+    fn lane(&self, lane: u32, state: &LaneState) -> LaneView {
+        let (name, tag, reason) = match state {
+            LaneState::Free => ("free", None, None),
+            LaneState::Granted { tag, .. } => ("granted", Some(*tag), None),
+            LaneState::Leased { tag, .. } => ("leased", Some(*tag), None),
+            LaneState::Quarantined { reason } => ("quarantined", None, Some(reason.to_string())),
+            LaneState::InRepair => ("in_repair", None, None),
+            // The lock may learn states that this page does not know; a look must not fail for it.
+            _ => ("unknown", None, None),
+        };
+        LaneView { lane: lane.into(), state: name, holder: tag.and_then(|tag| self.holder(tag)), reason }
+    }
+
+    fn holder(&self, tag: u64) -> Option<HolderView> {
+        let live = self.live.get(tag)?;
+        let grant = live.granted()?;
+        Some(HolderView {
+            request_id: live.request_id.clone(),
+            client: live.client.clone(),
+            ticket: grant.ticket,
+            class: live.class,
+            phase: live.phase(),
+            age: grant.at.elapsed(),
+            waited: grant.at.duration_since(live.arrived),
+            tokens: live.tokens(),
+        })
+    }
+}

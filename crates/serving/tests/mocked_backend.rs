@@ -1,0 +1,222 @@
+//! The edges between the service and its backend, with mocks of the backend's traits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backend::{
+    Backend, EncodedPrompt, Event, EventStream, Finish, FinishReason, GenerateError, GenerateRequest, Lane, LaneBroken,
+    LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, Prompt, PromptEncoder, PromptError,
+    Sampling, Usage,
+};
+use futures_util::stream;
+use mockall::{Sequence, mock};
+use serving::{Class, LoadState, ModelConfig, Progress, Refusal, Request, Service, ServiceConfig};
+
+mock! {
+    Engine {}
+    #[async_trait]
+    impl Backend for Engine {
+        async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError>;
+    }
+}
+
+mock! {
+    Lane {}
+    #[async_trait]
+    impl Lane for Lane {
+        fn generate<'lane>(&'lane mut self, request: GenerateRequest) -> EventStream<'lane>;
+        async fn quiesce(&mut self);
+        async fn reset(&mut self) -> Result<(), LaneBroken>;
+    }
+}
+
+/// Every prompt is one token.
+struct OneToken;
+
+#[async_trait]
+impl PromptEncoder for OneToken {
+    async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError> {
+        Ok(EncodedPrompt { prompt, tokens: vec![1] })
+    }
+}
+
+fn spec() -> ModelSpec {
+    ModelSpec {
+        name: "m".into(),
+        source: ModelSource::Embedded(b"weights"),
+        context_len: 8,
+        threads: 1,
+        gpu_layers: 0,
+        lanes: 1,
+    }
+}
+
+fn service(engine: MockEngine) -> Service {
+    let config = ServiceConfig { models: vec![ModelConfig::new(spec())], ..ServiceConfig::default() };
+    Service::start(config, Arc::new(engine)).expect("a consistent configuration")
+}
+
+/// A backend whose one model has this lane.
+fn with_lane(lane: MockLane) -> Service {
+    let mut engine = MockEngine::new();
+    engine.expect_load().return_once(move |_, _| {
+        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0 };
+        Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![Box::new(lane)] })
+    });
+    service(engine)
+}
+
+fn request(id: &str) -> Request {
+    Request {
+        id: id.into(),
+        client: None,
+        model: "m".into(),
+        class: Class::Normal,
+        prompt: Prompt::Text("x".into()),
+        sampling: Sampling::default(),
+        max_tokens: None,
+        stop: vec![],
+        queue_timeout: None,
+    }
+}
+
+fn answer(text: &str) -> EventStream<'static> {
+    let usage = Usage { prompt_tokens: 1, completion_tokens: 1 };
+    Box::pin(stream::iter([
+        Ok(Event::Prompt { processed: 1, total: 1 }),
+        Ok(Event::Token { text: text.into() }),
+        Ok(Event::Finish(Finish { reason: FinishReason::Stop, usage })),
+    ]))
+}
+
+fn broken() -> EventStream<'static> {
+    Box::pin(stream::iter([Err(GenerateError::LaneBroken { reason: "planted".into() })]))
+}
+
+fn refusal_of_load(service: &Service) -> String {
+    match service.models().remove(0).state {
+        LoadState::Failed { reason } => reason,
+        state => panic!("expected a failed load, found {state:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_fails_is_told_to_who_waits_and_to_who_comes_later() {
+    let mut engine = MockEngine::new();
+    engine.expect_load().return_once(|_, _| Err(LoadError::Failed { reason: "planted".into() }));
+    let service = service(engine);
+    let mut early = service.submit(request("early")).expect("the load has not failed yet");
+    let told = early.started().await.expect_err("the model never comes");
+    assert_eq!(told, Refusal::ModelUnavailable { model: "m".into(), reason: "loading failed: planted".into() });
+    assert_eq!(service.submit(request("late")).expect_err("the model failed"), told);
+}
+
+/// Without the check, requests would wait for a lane that never comes.
+#[tokio::test(start_paused = true)]
+async fn a_backend_without_lanes_is_a_failed_load() {
+    let mut engine = MockEngine::new();
+    engine.expect_load().return_once(|_, _| {
+        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0 };
+        Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![] })
+    });
+    let service = service(engine);
+    service.loaded().await;
+    assert_eq!(refusal_of_load(&service), "the engine offers no lane");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_loading_fails_that_model_only() {
+    let mut engine = MockEngine::new();
+    engine.expect_load().return_once(|_, _| panic!("planted"));
+    let service = service(engine);
+    service.loaded().await;
+    assert_eq!(refusal_of_load(&service), "the engine panicked while loading");
+}
+
+/// A broken lane is stopped, rebuilt and lent to the request that waits behind; only the one in hand fails.
+#[tokio::test(start_paused = true)]
+async fn a_broken_lane_is_quiesced_then_reset_then_lent_again() {
+    let mut lane = MockLane::new();
+    let mut order = Sequence::new();
+    lane.expect_generate().times(1).in_sequence(&mut order).returning(|_| broken());
+    // Once after the generation, once before the reset: nothing may rebuild an engine that still works.
+    lane.expect_quiesce().times(2).in_sequence(&mut order).returning(|| ());
+    lane.expect_reset().times(1).in_sequence(&mut order).returning(|| Ok(()));
+    lane.expect_generate().times(1).in_sequence(&mut order).returning(|_| answer("fine"));
+    lane.expect_quiesce().times(1).in_sequence(&mut order).returning(|| ());
+    let service = with_lane(lane);
+    let mut first = service.submit(request("first")).expect("admitted");
+    let mut second = service.submit(request("second")).expect("admitted");
+    let failed = first.started().await.expect_err("the engine broke before the first token");
+    assert_eq!(failed, Refusal::Backend { model: "m".into(), reason: "planted".into() });
+    assert_eq!(second.started().await.expect("the queue goes on").ticket, 2);
+    assert_eq!(second.next().await, Some(Progress::Text("fine".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_cannot_be_rebuilt_takes_its_model_out_of_service() {
+    let mut lane = MockLane::new();
+    lane.expect_generate().times(1).returning(|_| broken());
+    lane.expect_quiesce().returning(|| ());
+    lane.expect_reset().times(1).returning(|| Err(LaneBroken { reason: "gone".into() }));
+    let service = with_lane(lane);
+    let mut first = service.submit(request("first")).expect("admitted");
+    let mut second = service.submit(request("second")).expect("admitted");
+    assert!(first.started().await.is_err());
+    let told = second.started().await.expect_err("there is no lane left");
+    assert_eq!(told, Refusal::ModelUnavailable { model: "m".into(), reason: "gone".into() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_rebuilding_counts_as_a_lane_that_is_gone() {
+    let mut lane = MockLane::new();
+    lane.expect_generate().times(1).returning(|_| panic!("planted"));
+    lane.expect_quiesce().returning(|| ());
+    lane.expect_reset().times(1).returning(|| panic!("planted again"));
+    let service = with_lane(lane);
+    let mut first = service.submit(request("first")).expect("admitted");
+    let mut second = service.submit(request("second")).expect("admitted");
+    assert!(first.started().await.is_err());
+    assert!(matches!(second.started().await, Err(Refusal::ModelUnavailable { .. })));
+}
+
+/// An engine that ends its events without a finish broke the contract, so nothing it says is believed.
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_finish_is_a_failure_never_a_success() {
+    let mut lane = MockLane::new();
+    lane.expect_generate().times(1).returning(|_| Box::pin(stream::iter([Ok(Event::Token { text: "half".into() })])));
+    lane.expect_quiesce().returning(|| ());
+    lane.expect_reset().returning(|| Ok(()));
+    let service = with_lane(lane);
+    let mut generation = service.submit(request("r")).expect("admitted");
+    generation.started().await.expect("a token came");
+    assert_eq!(generation.next().await, Some(Progress::Text("half".into())));
+    assert!(matches!(generation.next().await, Some(Progress::Failed(_))));
+    assert_eq!(generation.next().await, None);
+}
+
+/// The ending is not in the buffer with the text, so a full buffer cannot swallow it.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_loses_its_lane_and_is_told_why() {
+    let mut lane = MockLane::new();
+    lane.expect_generate().times(1).returning(|_| {
+        let text = |_| Ok(Event::Token { text: "t".into() });
+        Box::pin(stream::iter((0..1000).map(text)))
+    });
+    lane.expect_quiesce().returning(|| ());
+    let service = with_lane(lane);
+    let mut generation = service.submit(request("slow")).expect("admitted");
+    generation.started().await.expect("a token came");
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    let mut pieces = 0;
+    let end = loop {
+        match generation.next().await.expect("there is an ending") {
+            Progress::Text(_) => pieces += 1,
+            end => break end,
+        }
+    };
+    assert_eq!(pieces, 64, "what the buffer held");
+    let stalled = serving::Failure::Stalled(Duration::from_secs(30));
+    assert_eq!(end, Progress::Failed(stalled));
+}
