@@ -1,0 +1,85 @@
+//! The routes, and what they share.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serving::Service;
+
+use crate::clock::WallClock;
+use crate::error::ApiError;
+use crate::limits::HttpLimits;
+use crate::request_id::{RequestIds, identify};
+use crate::routes::{chat, health, index, locks, models};
+use crate::shutdown::Shutdown;
+
+/// What the routes need besides the service. Tests fix the clock and the ids.
+#[derive(Clone)]
+pub struct AppOptions {
+    /// Bounds on bodies.
+    pub limits: HttpLimits,
+    /// Makes ids for requests that come without one.
+    pub ids: RequestIds,
+    /// Dates the answers.
+    pub clock: WallClock,
+    /// Tells `/ready` that the server is going down.
+    pub shutdown: Shutdown,
+}
+
+impl Default for AppOptions {
+    fn default() -> Self {
+        Self {
+            limits: HttpLimits::default(),
+            ids: RequestIds::random(),
+            clock: WallClock::system(),
+            shutdown: Shutdown::default(),
+        }
+    }
+}
+
+/// What every handler can see.
+pub(crate) struct App {
+    pub(crate) service: Service,
+    pub(crate) limits: HttpLimits,
+    pub(crate) clock: WallClock,
+    pub(crate) shutdown: Shutdown,
+    /// When the server came up, in seconds since 1970: the age of everything in `/v1/models`.
+    pub(crate) created: u64,
+}
+
+/// Builds the HTTP face of a service. Everything but a chat is answered without waiting for a model.
+pub fn app(service: Service, options: AppOptions) -> Router {
+    let AppOptions { limits, ids, clock, shutdown } = options;
+    let created = clock.unix_seconds();
+    let app = App { service, limits, clock, shutdown, created };
+    Router::new()
+        .route("/", get(index::show))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/locks", get(locks::show))
+        .route("/v1/models", get(models::list))
+        // Ids such as `org/model` have slashes in them.
+        .route("/v1/models/{*id}", get(models::show))
+        .route("/v1/chat/completions", post(chat::complete))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_path)
+        .layer(from_fn_with_state(ids, identify))
+        .with_state(Arc::new(app))
+}
+
+async fn unknown_path(request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    in_the_style_of(&path, ApiError::UnknownPath(path.clone()))
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    in_the_style_of(request.uri().path(), ApiError::MethodNotAllowed)
+}
+
+/// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
+fn in_the_style_of(path: &str, error: ApiError) -> Response {
+    if path == "/v1" || path.starts_with("/v1/") { error.into_response() } else { error.into_detail() }
+}

@@ -1,0 +1,145 @@
+//! The configuration: one value, read once, every error reported at once.
+
+mod check;
+mod duration;
+mod parse;
+mod print;
+mod problem;
+mod section;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use backend::{ModelSource, ModelSpec};
+use serving::{Limits, ModelConfig, ServiceConfig, Tier};
+
+use crate::embedded::Builtin;
+use crate::limits::HttpLimits;
+
+pub(crate) use parse::{from_file, from_models};
+pub(crate) use print::to_toml;
+
+/// Where the server listens when nobody says.
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8811);
+
+/// What takes effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) http: HttpLimits,
+    pub(crate) limits: Limits,
+    pub(crate) models: Vec<Model>,
+    pub(crate) tiers: BTreeMap<Tier, String>,
+}
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Model {
+    pub(crate) name: String,
+    pub(crate) source: Source,
+    pub(crate) aliases: Vec<String>,
+    /// 0 takes what the model was trained with.
+    pub(crate) context_len: u32,
+    /// CPU threads, at least 1.
+    pub(crate) threads: u32,
+    pub(crate) gpu_layers: u32,
+    pub(crate) queue_max: usize,
+    pub(crate) max_tokens: u32,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A file that exists, by its canonical path: two names of one file must be seen to be one.
+    File(PathBuf),
+    Builtin(Builtin),
+}
+
+impl Config {
+    /// What is served when nobody says what: the four models that are built in, one for each tier.
+    pub(crate) fn demo(cores: usize) -> Self {
+        let threads = default_threads(cores, Builtin::ALL.len());
+        let models = Builtin::ALL.map(|model| Model::new(model.as_str().to_owned(), Source::Builtin(model), threads));
+        Self::of_models(models.into())
+    }
+
+    /// The models with every bound at its default. A tier means the model that has its name.
+    fn of_models(models: Vec<Model>) -> Self {
+        let mut config = Self {
+            listen: LISTEN,
+            http: HttpLimits::default(),
+            limits: Limits::default(),
+            models,
+            tiers: BTreeMap::new(),
+        };
+        config.complete_tiers();
+        config
+    }
+
+    /// Points every tier that was not mentioned at the model that answers to its name. Otherwise another tier would
+    /// stand in for it, and hide that model.
+    fn complete_tiers(&mut self) {
+        for tier in Tier::ALL {
+            let name = tier.as_str();
+            let answers = |model: &&Model| model.name == name || model.aliases.iter().any(|alias| alias == name);
+            if let Some(model) = self.models.iter().find(answers) {
+                self.tiers.entry(tier).or_insert_with(|| model.name.clone());
+            }
+        }
+    }
+
+    /// What the service needs to know.
+    ///
+    /// # Errors
+    /// A built-in model in a program that was built without them.
+    pub(crate) fn service(&self) -> Result<ServiceConfig, String> {
+        let models = self.models.iter().map(Model::service).collect::<Result<_, _>>()?;
+        Ok(ServiceConfig { models, tiers: self.tiers.clone(), limits: self.limits.clone() })
+    }
+}
+
+impl Model {
+    /// A model with every bound at its default.
+    fn new(name: String, source: Source, threads: u32) -> Self {
+        let defaults = ModelConfig::new(spec(String::new(), ModelSource::File(PathBuf::new()), threads));
+        Self {
+            name,
+            source,
+            aliases: defaults.aliases,
+            context_len: defaults.spec.context_len,
+            threads,
+            gpu_layers: defaults.spec.gpu_layers,
+            queue_max: defaults.queue_max,
+            max_tokens: defaults.max_tokens,
+        }
+    }
+
+    fn service(&self) -> Result<ModelConfig, String> {
+        let source = match &self.source {
+            Source::File(path) => ModelSource::File(path.clone()),
+            Source::Builtin(model) => ModelSource::Embedded(model.bytes().ok_or_else(|| {
+                format!("this program was built without the model {model}; name files with --model or --config")
+            })?),
+        };
+        let spec = ModelSpec {
+            context_len: self.context_len,
+            gpu_layers: self.gpu_layers,
+            ..spec(self.name.clone(), source, self.threads)
+        };
+        Ok(ModelConfig { spec, aliases: self.aliases.clone(), queue_max: self.queue_max, max_tokens: self.max_tokens })
+    }
+}
+
+/// One lane: whoever is in the model is alone in it.
+fn spec(name: String, source: ModelSource, threads: u32) -> ModelSpec {
+    ModelSpec { name, source, context_len: 0, threads, gpu_layers: 0, lanes: 1 }
+}
+
+/// All models may compute at one time, and threads that outnumber the cores slow every one of them down.
+pub(crate) fn default_threads(cores: usize, models: usize) -> u32 {
+    u32::try_from((cores / models.max(1)).max(1)).unwrap_or(1)
+}

@@ -1,0 +1,83 @@
+//! The configuration as a file that can be read again.
+
+use std::fmt::Write;
+
+use serving::Limits;
+use toml::Value;
+
+use super::{Config, Model, Source, duration};
+use crate::limits::HttpLimits;
+
+/// Writes every key, whether it was given or is a default.
+pub(crate) fn to_toml(config: &Config) -> String {
+    let mut out = String::new();
+    section(&mut out, "[server]", &server(config));
+    section(&mut out, "[limits]", &limits(&config.limits));
+    for model in &config.models {
+        section(&mut out, "[[models]]", &model_keys(model));
+    }
+    let tiers: Vec<_> = config.tiers.iter().map(|(tier, model)| (tier.as_str(), text(model))).collect();
+    section(&mut out, "[tiers]", &tiers);
+    out
+}
+
+type Keys = Vec<(&'static str, Value)>;
+
+fn section(out: &mut String, header: &str, keys: &[(&'static str, Value)]) {
+    let gap = if out.is_empty() { "" } else { "\n" };
+    let lines: String = keys.iter().fold(String::new(), |mut lines, (key, value)| {
+        writeln!(lines, "{key} = {value}").expect("a String takes everything");
+        lines
+    });
+    write!(out, "{gap}{header}\n{lines}").expect("a String takes everything");
+}
+
+fn server(config: &Config) -> Keys {
+    let http: &HttpLimits = &config.http;
+    vec![
+        ("listen", text(&config.listen.to_string())),
+        ("body_max_bytes", integer(http.body_max_bytes)),
+        ("body_read_timeout", text(&duration::format(http.body_read_timeout))),
+        ("headers_max_bytes", integer(http.headers_max_bytes)),
+        ("header_read_timeout", text(&duration::format(http.header_read_timeout))),
+        ("write_timeout", text(&duration::format(http.write_timeout))),
+        ("connections_max", integer(http.connections_max)),
+        ("streams_max", integer(http.streams_max as usize)),
+        ("drain_timeout", text(&duration::format(http.drain_timeout))),
+    ]
+}
+
+fn limits(limits: &Limits) -> Keys {
+    vec![
+        ("queue_timeout", text(&duration::format(limits.queue_timeout))),
+        ("stall_timeout", text(&duration::format(limits.stall_timeout))),
+        ("event_buffer", integer(limits.event_buffer)),
+        ("history_max", integer(limits.history_max)),
+    ]
+}
+
+fn model_keys(model: &Model) -> Keys {
+    let source = match &model.source {
+        Source::File(path) => ("file", text(&path.to_string_lossy())),
+        Source::Builtin(builtin) => ("builtin", text(builtin.as_str())),
+    };
+    let aliases = model.aliases.iter().map(|alias| text(alias)).collect();
+    vec![
+        ("name", text(&model.name)),
+        source,
+        ("aliases", Value::Array(aliases)),
+        ("context_len", integer(model.context_len as usize)),
+        ("threads", integer(model.threads as usize)),
+        ("gpu_layers", integer(model.gpu_layers as usize)),
+        ("queue_max", integer(model.queue_max)),
+        ("max_tokens", integer(model.max_tokens as usize)),
+    ]
+}
+
+fn text(value: &str) -> Value {
+    Value::String(value.to_owned())
+}
+
+fn integer(value: usize) -> Value {
+    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,242 @@
+//! What goes wrong, and how each of it is answered. The only place where status codes are chosen.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use backend::PromptError;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use serving::{Failure, Refusal};
+
+use crate::validate::BadRequest;
+use crate::wire::error::{Detail, ErrorEnvelope, ErrorObject};
+
+/// Why a request is not answered as it wished.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The request says something wrong.
+    Invalid(BadRequest),
+    /// The body is larger than the limit, in bytes.
+    BodyTooLarge(usize),
+    /// The body did not arrive in time.
+    BodyTimeout(Duration),
+    /// The body broke off.
+    BodyBroken(String),
+    /// Nothing is served under this path.
+    UnknownPath(String),
+    /// The path exists, and the method does not.
+    MethodNotAllowed,
+    /// All connections are taken; this one serves only what needs no model.
+    Crowded,
+    /// The service refused.
+    Refused(Refusal),
+    /// The answer broke off.
+    Failed(Failure),
+}
+
+/// The status, the code, and the field to change: the one mapping.
+fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
+    use StatusCode as S;
+    match error {
+        ApiError::Invalid(bad) => (S::BAD_REQUEST, "invalid_request_error", bad.param.as_deref()),
+        ApiError::BodyBroken(_) => (S::BAD_REQUEST, "invalid_request_error", None),
+        ApiError::BodyTimeout(_) => (S::REQUEST_TIMEOUT, "body_timeout", None),
+        ApiError::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large", None),
+        ApiError::UnknownPath(_) => (S::NOT_FOUND, "unknown_path", None),
+        ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", None),
+        ApiError::Crowded => (S::SERVICE_UNAVAILABLE, "too_many_connections", None),
+        ApiError::Failed(Failure::Backend { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+        ApiError::Failed(Failure::ShuttingDown) => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
+        ApiError::Failed(Failure::Stalled(_)) => (S::REQUEST_TIMEOUT, "client_stalled", None),
+        ApiError::Refused(refusal) => match refusal {
+            Refusal::UnknownModel { .. } => (S::NOT_FOUND, "model_not_found", Some("model")),
+            Refusal::QueueFull { .. } => (S::TOO_MANY_REQUESTS, "queue_full", None),
+            Refusal::QueueTimeout { .. } => (S::SERVICE_UNAVAILABLE, "queue_timeout", None),
+            Refusal::Prompt(PromptError::TooLong { .. }) => {
+                (S::BAD_REQUEST, "context_length_exceeded", Some("messages"))
+            }
+            // The engine could not be asked; the messages may be fine.
+            Refusal::Prompt(PromptError::Failed { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+            Refusal::Prompt(_) => (S::BAD_REQUEST, "invalid_request_error", Some("messages")),
+            Refusal::ModelUnavailable { .. } => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("model")),
+            Refusal::Backend { .. } => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+            Refusal::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
+            // A kind that is younger than this function.
+            _ => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+        },
+    }
+}
+
+/// What the client reads. What an engine reported stays in the log: it may name files.
+fn message(error: &ApiError) -> String {
+    match error {
+        ApiError::Invalid(bad) => bad.message.clone(),
+        ApiError::BodyBroken(reason) => format!("the body could not be read: {reason}"),
+        ApiError::BodyTimeout(limit) => format!("the body did not arrive within {limit:?}; send it faster"),
+        ApiError::BodyTooLarge(max) => format!("the body has more than {max} bytes; send less"),
+        ApiError::UnknownPath(path) => format!("there is nothing at {path}; GET / lists what there is"),
+        ApiError::MethodNotAllowed => "this path takes another method; the Allow header says which".into(),
+        ApiError::Crowded => "all connections are in use; ask again later".into(),
+        ApiError::Failed(Failure::Stalled(limit)) => format!("the answer was not read for {limit:?}, so it was ended"),
+        ApiError::Failed(Failure::ShuttingDown) | ApiError::Refused(Refusal::ShuttingDown) => {
+            "the server is shutting down; ask again when it is back".into()
+        }
+        ApiError::Refused(Refusal::ModelUnavailable { model, .. }) => {
+            format!("model \"{model}\" is not available; GET /ready and the server's log say why")
+        }
+        ApiError::Refused(refusal @ (Refusal::QueueFull { .. } | Refusal::QueueTimeout { .. })) => {
+            format!("{refusal}; ask again after the time in the Retry-After header")
+        }
+        ApiError::Refused(refusal @ Refusal::Prompt(PromptError::TooLong { .. })) => {
+            format!("{refusal}; shorten the messages")
+        }
+        ApiError::Refused(refusal @ Refusal::UnknownModel { .. }) => refusal.to_string(),
+        ApiError::Refused(Refusal::Prompt(prompt)) if !matches!(prompt, PromptError::Failed { .. }) => {
+            prompt.to_string()
+        }
+        ApiError::Failed(Failure::Backend { .. }) | ApiError::Refused(_) => {
+            "the engine failed; only this request is affected, and asking again may help".into()
+        }
+    }
+}
+
+/// Whole seconds after which asking again may help: rounded up, so that nobody comes back too early, and 1
+/// where nothing was measured yet.
+fn retry_seconds(error: &ApiError) -> Option<u64> {
+    let after = match error {
+        ApiError::Refused(Refusal::QueueFull { retry_after, .. } | Refusal::QueueTimeout { retry_after, .. }) => {
+            retry_after.unwrap_or_default()
+        }
+        ApiError::Crowded => Duration::ZERO,
+        _ => return None,
+    };
+    Some((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1))
+}
+
+/// The protocol's name for whose fault it is.
+fn kind(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+impl ApiError {
+    /// The error object, where a status can no longer be sent.
+    pub(crate) fn object(&self) -> ErrorEnvelope {
+        let (status, code, param) = classify(self);
+        let param = param.map(str::to_owned);
+        ErrorEnvelope { error: ErrorObject { message: message(self), kind: kind(status), param, code } }
+    }
+
+    /// The answer under the server's own paths.
+    pub(crate) fn into_detail(self) -> Response {
+        (classify(&self).0, Json(Detail { detail: message(&self) })).into_response()
+    }
+}
+
+/// The answer under `/v1`.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, param) = classify(&self);
+        tracing::info!(status = status.as_u16(), code, param, reason = message(&self), "refused");
+        let mut response = (status, Json(self.object())).into_response();
+        if let Some(seconds) = retry_seconds(&self) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<BadRequest> for ApiError {
+    fn from(bad: BadRequest) -> Self {
+        Self::Invalid(bad)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use backend::PromptError;
+    use serving::{Failure, Refusal};
+
+    use super::{ApiError, BadRequest, classify, message, retry_seconds};
+
+    fn summary(error: &ApiError) -> (u16, &str, Option<&str>, Option<u64>) {
+        let (status, code, param) = classify(error);
+        (status.as_u16(), code, param, retry_seconds(error))
+    }
+
+    fn full(retry_after: Option<Duration>) -> Refusal {
+        Refusal::QueueFull { model: "m".into(), waiting: 2, limit: 2, retry_after }
+    }
+
+    fn timeout(retry_after: Option<Duration>) -> Refusal {
+        Refusal::QueueTimeout { model: "m".into(), waited: Duration::from_secs(9), retry_after }
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_code() {
+        let reason = || "secret /models/x.gguf".to_owned();
+        let unavailable = Refusal::ModelUnavailable { model: "m".into(), reason: reason() };
+        let too_long = PromptError::TooLong { tokens: 9, context_len: 8 };
+        let rows = [
+            (Refusal::UnknownModel { asked: "x".into(), known: vec![] }, (404, "model_not_found", Some("model"), None)),
+            (full(None), (429, "queue_full", None, Some(1))),
+            (timeout(None), (503, "queue_timeout", None, Some(1))),
+            (Refusal::Prompt(too_long), (400, "context_length_exceeded", Some("messages"), None)),
+            (Refusal::Prompt(PromptError::Empty), (400, "invalid_request_error", Some("messages"), None)),
+            (Refusal::Prompt(PromptError::NoTemplate), (400, "invalid_request_error", Some("messages"), None)),
+            (Refusal::Prompt(PromptError::Failed { reason: reason() }), (500, "backend_error", None, None)),
+            (unavailable, (503, "model_unavailable", Some("model"), None)),
+            (Refusal::Backend { model: "m".into(), reason: reason() }, (500, "backend_error", None, None)),
+            (Refusal::ShuttingDown, (503, "shutting_down", None, None)),
+        ];
+        for (refusal, expected) in rows {
+            let error = ApiError::from(refusal);
+            assert_eq!(summary(&error), expected, "{error:?}");
+            assert!(!message(&error).contains("secret"), "{error:?} tells the client what is for the log");
+        }
+    }
+
+    #[test]
+    fn every_other_error_has_its_status_and_code() {
+        let second = Duration::from_secs(1);
+        let bad = BadRequest { message: "no".into(), param: Some("n".into()) };
+        let failed = Failure::Backend { reason: "secret".into() };
+        let rows = [
+            (ApiError::Invalid(bad), (400, "invalid_request_error", Some("n"), None)),
+            (ApiError::BodyBroken("eof".into()), (400, "invalid_request_error", None, None)),
+            (ApiError::BodyTimeout(second), (408, "body_timeout", None, None)),
+            (ApiError::BodyTooLarge(9), (413, "body_too_large", None, None)),
+            (ApiError::UnknownPath("/x".into()), (404, "unknown_path", None, None)),
+            (ApiError::MethodNotAllowed, (405, "method_not_allowed", None, None)),
+            (ApiError::Crowded, (503, "too_many_connections", None, Some(1))),
+            (ApiError::Failed(failed), (500, "backend_error", None, None)),
+            (ApiError::Failed(Failure::ShuttingDown), (503, "shutting_down", None, None)),
+            (ApiError::Failed(Failure::Stalled(second)), (408, "client_stalled", None, None)),
+        ];
+        for (error, expected) in rows {
+            assert_eq!(summary(&error), expected, "{error:?}");
+            assert!(!message(&error).contains("secret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_and_never_zero() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (2500, 3)] {
+            let after = Some(Duration::from_millis(millis));
+            assert_eq!(retry_seconds(&ApiError::from(full(after))), Some(seconds), "{millis}");
+            assert_eq!(retry_seconds(&ApiError::from(timeout(after))), Some(seconds), "{millis}");
+        }
+    }
+}

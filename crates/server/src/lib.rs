@@ -1,0 +1,49 @@
+//! Edison's HTTP face and command line.
+//!
+//! [`app()`] turns a [`serving::Service`] into routes; [`serve`] and [`serve_connection`] own the
+//! connections, a listener's or a single one. Time is tokio's, the date, the ids and the end are values in
+//! [`AppOptions`], so that a test can run all of it over a pipe in virtual time:
+//!
+//! ```no_run
+//! # async fn example(service: serving::Service) {
+//! let options = server::AppOptions { clock: server::WallClock::fixed(0), ..Default::default() };
+//! let (limits, shutdown) = (options.limits.clone(), options.shutdown.clone());
+//! let (_client, io) = tokio::io::duplex(4096);
+//! server::serve_connection(io, server::app(service, options), &limits, server::Peer::default(), &shutdown).await;
+//! # }
+//! ```
+//!
+//! Not here: who may enter a model and when (`serving`), and what an engine does (`backend`).
+
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod connection;
+mod embedded;
+mod engine;
+mod error;
+mod limits;
+mod listen;
+mod progress;
+mod report;
+mod request_id;
+mod routes;
+mod run;
+mod shutdown;
+mod signals;
+mod sse;
+mod telemetry;
+mod validate;
+mod wire;
+mod write_timeout;
+
+pub use app::{AppOptions, app};
+pub use cli::Cli;
+pub use clock::WallClock;
+pub use connection::{Peer, serve_connection};
+pub use limits::{HEADERS_MIN_BYTES, HttpLimits};
+pub use listen::serve;
+pub use request_id::RequestIds;
+pub use run::run;
+pub use shutdown::Shutdown;

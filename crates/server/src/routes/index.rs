@@ -1,0 +1,12 @@
+//! `GET /`: what there is.
+
+/// A list for people.
+pub(crate) async fn show() -> &'static str {
+    "Edison serves local language models, each entered by one request at a time.\n\
+     \n\
+     POST /v1/chat/completions   chat, as in the OpenAI API\n\
+     GET  /v1/models             models and tiers that can be asked for\n\
+     GET  /locks                 who holds each model, who waits, who held it before\n\
+     GET  /ready                 200 when every model is loaded\n\
+     GET  /health                200 while the process is up\n"
+}

@@ -1,0 +1,56 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serving::{ModelView, Refusal};
+
+use super::health::state_name;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::wire::models::{ModelList, ModelObject};
+
+/// Every model, then every tier that is not a model's own name.
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {
+    Json(ModelList { object: "list", data: objects(&app) })
+}
+
+/// One model, by any of its names.
+pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<ModelObject>, ApiError> {
+    let listed = objects(&app);
+    let by_id = listed.iter().find(|object| object.id == id);
+    match by_id.or_else(|| listed.iter().find(|object| object.aliases.contains(&id))) {
+        Some(object) => Ok(Json(object.clone())),
+        None => {
+            let known = listed.into_iter().map(|object| object.id).collect();
+            Err(Refusal::UnknownModel { asked: id, known }.into())
+        }
+    }
+}
+
+fn objects(app: &App) -> Vec<ModelObject> {
+    let models = app.service.models();
+    let mut objects: Vec<_> = models.iter().map(|model| object(app, &model.id, model)).collect();
+    for (tier, id) in app.service.tiers() {
+        let model = models.iter().find(|model| model.id == id);
+        // A tier that has the name of a model is listed as that model.
+        let is_new = objects.iter().all(|object| object.id != tier.as_str());
+        objects.extend(model.filter(|_| is_new).map(|model| object(app, tier.as_str(), model)));
+    }
+    objects
+}
+
+fn object(app: &App, name: &str, model: &ModelView) -> ModelObject {
+    let names = std::iter::once(&model.id).chain(&model.names);
+    ModelObject {
+        id: name.to_owned(),
+        object: "model",
+        created: app.created,
+        owned_by: "edison",
+        root: model.id.clone(),
+        state: state_name(&model.state),
+        aliases: names.filter(|other| *other != name).cloned().collect(),
+        context_len: model.context_len,
+    }
+}

@@ -1,0 +1,159 @@
+//! `edison serve`, from the arguments to the exit code.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::Path;
+use std::process::ExitCode;
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serving::{LoadState, Service};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::app::{AppOptions, app};
+use crate::cli::{Cli, Command, LogFormat, ServeArgs};
+use crate::config::{self, Config};
+use crate::shutdown::Shutdown;
+use crate::signals::Signals;
+use crate::{engine, listen, progress, report, telemetry};
+
+/// Why the program ends early.
+#[derive(Debug)]
+enum Stop {
+    /// The arguments or the configuration have to change: exit code 2.
+    Usage(String),
+    /// Something failed while running: exit code 1.
+    Failure(String),
+}
+
+/// Runs the program. 0 after an orderly end, 1 after a failure, 2 where arguments or configuration are wrong.
+pub fn run(cli: Cli) -> ExitCode {
+    engine::prepare_environment();
+    let Command::Serve(args) = cli.command;
+    match serve(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Usage(message)) => fail(&message, 2),
+        Err(Stop::Failure(message)) => fail(&message, 1),
+    }
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    eprintln!("edison: {message}");
+    ExitCode::from(code)
+}
+
+/// Writes to standard output. That nobody reads it is no reason to stop serving.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn serve(args: &ServeArgs) -> Result<(), Stop> {
+    let config = configuration(args)?;
+    if args.print_config {
+        say(&config::to_toml(&config));
+        return Ok(());
+    }
+    let bars = MultiProgress::new();
+    if !std::io::stderr().is_terminal() || args.log_format == LogFormat::Json {
+        bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    telemetry::start(args.log_format, bars.clone()).map_err(Stop::Usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Failure(format!("no threads to run on: {error}")))?;
+    let ended = runtime.block_on(run_server(&config, args, &bars));
+    // Does not wait for threads that are stuck in an engine: whoever sent a second signal wants an end.
+    runtime.shutdown_background();
+    ended
+}
+
+fn configuration(args: &ServeArgs) -> Result<Config, Stop> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let config = match &args.config {
+        Some(file) => config::from_file(file, cores),
+        None if args.models.is_empty() => Ok(Config::demo(cores)),
+        None => config::from_models(&args.models, cores),
+    };
+    let mut config = config.map_err(|problems| Stop::Usage(format!("the configuration is not usable\n{problems}")))?;
+    config.listen = args.listen.unwrap_or(config.listen);
+    Ok(config)
+}
+
+/// Serves until a signal comes or nothing is left to serve.
+async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> Result<(), Stop> {
+    let mut signals = Signals::listen().map_err(|error| Stop::Failure(format!("cannot hear signals: {error}")))?;
+    let service_config = config.service().map_err(Stop::Usage)?;
+    let (listener, address) = bind(config.listen, args.port_file.as_deref()).await?;
+    let backend = engine::start().map_err(Stop::Failure)?;
+    let service = Service::start(service_config, backend).map_err(|error| Stop::Usage(error.to_string()))?;
+    let options = AppOptions { limits: config.http.clone(), ..AppOptions::default() };
+    let shutdown = options.shutdown.clone();
+    let connections = listen::serve(listener, app(service.clone(), options), config.http.clone(), shutdown.clone());
+    // The control plane answers while models load, and a chat waits for its model.
+    let connections = tokio::spawn(connections);
+    let ended = tokio::select! {
+        biased;
+        () = signals.next() => Ok(()),
+        failure = until_nothing_loaded(&service, config, address, args.log_format, bars) => Err(Stop::Failure(failure)),
+    };
+    tracing::info!(drain_timeout = ?config.http.drain_timeout, "shutting down; a second signal ends at once");
+    tokio::select! {
+        biased;
+        () = signals.next() => Err(Stop::Failure("ended at once by a second signal".into())),
+        () = drain(&service, config, &shutdown, connections) => ended,
+    }
+}
+
+/// Lets the requests finish, then the connections. Until then new chats are refused in words, and `/ready` says 503.
+async fn drain(service: &Service, config: &Config, shutdown: &Shutdown, connections: JoinHandle<()>) {
+    shutdown.start_draining();
+    service.shutdown(config.http.drain_timeout).await;
+    shutdown.close_connections();
+    // A panic of that task was reported when it happened; the end is orderly all the same.
+    let _panicked = connections.await;
+}
+
+async fn bind(address: SocketAddr, port_file: Option<&Path>) -> Result<(TcpListener, SocketAddr), Stop> {
+    let listener = listen::bind(address).await.map_err(Stop::Failure)?;
+    let address = listener.local_addr().map_err(|error| Stop::Failure(format!("no address: {error}")))?;
+    if let Some(file) = port_file {
+        write_port(file, address.port()).map_err(|error| Stop::Failure(format!("{}: {error}", file.display())))?;
+    }
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "everybody who reaches this address can use the models");
+    }
+    Ok((listener, address))
+}
+
+/// Whoever waits for the file never sees half of it: it gets its name when it is complete.
+fn write_port(file: &Path, port: u16) -> std::io::Result<()> {
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(".tmp");
+    std::fs::write(&draft, format!("{port}\n"))?;
+    std::fs::rename(&draft, file)
+}
+
+/// Shows the load and reports its result. Comes back only when no model could be loaded, with the reasons.
+async fn until_nothing_loaded(
+    service: &Service,
+    config: &Config,
+    address: SocketAddr,
+    format: LogFormat,
+    bars: &MultiProgress,
+) -> String {
+    progress::show(service, bars).await;
+    let views = service.models();
+    let failures = report::failures(&views);
+    if failures.len() == views.len() {
+        return format!("no model could be loaded\n  {}", failures.join("\n  "));
+    }
+    match format {
+        LogFormat::Text => say(&report::serving(address, config, &views)),
+        LogFormat::Json => {
+            let ready = views.iter().filter(|view| view.state == LoadState::Ready).count();
+            tracing::info!(%address, ready, failed = failures.len(), "serving");
+        }
+    }
+    std::future::pending().await
+}

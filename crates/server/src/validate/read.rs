@@ -1,0 +1,39 @@
+//! From bytes to the wire type: syntax first, then what is not supported, then types.
+
+use serde_json::{Map, Value};
+
+use super::{BadRequest, unsupported};
+use crate::wire::request::ChatRequest;
+
+/// Reads a chat request. What it says is not checked yet.
+pub(super) fn chat_request(body: &[u8]) -> Result<ChatRequest, BadRequest> {
+    let mut fields = object(body)?;
+    unsupported::take_out(&mut fields)?;
+    let mut track = serde_path_to_error::Track::new();
+    let typed = serde_path_to_error::Deserializer::new(Value::Object(fields), &mut track);
+    let passed_over = |path: serde_ignored::Path<'_>| tracing::debug!(field = %path, "unknown field passed over");
+    let request = serde_ignored::deserialize(typed, passed_over);
+    request.map_err(|error: serde_json::Error| {
+        let path = track.path().to_string();
+        BadRequest { message: format!("{path}: {error}"), param: Some(path) }
+    })
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, BadRequest> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        // The place is the field that was being read; outside of every field there is none.
+        let path = error.path().to_string();
+        syntax(error.inner(), (path != ".").then_some(path))
+    })?;
+    json.end().map_err(|error| syntax(&error, None))?;
+    match value {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(BadRequest { message: "the body must be a JSON object".into(), param: None }),
+    }
+}
+
+/// The error says line and column itself.
+fn syntax(error: &serde_json::Error, param: Option<String>) -> BadRequest {
+    BadRequest { message: format!("the body is not valid JSON: {error}"), param }
+}

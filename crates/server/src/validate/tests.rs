@@ -1,0 +1,168 @@
+//! Which body is refused, and by which field.
+
+use backend::{ChatMessage, Role, Sampling};
+use serde_json::{Value, json};
+
+use super::{BadRequest, Streaming, chat, fold_seed};
+
+/// A good request with `changes` on top.
+fn body(changes: &Value) -> Vec<u8> {
+    let mut body = json!({"model": "fast", "messages": [{"role": "user", "content": "hi"}]});
+    let fields = body.as_object_mut().expect("an object");
+    fields.extend(changes.as_object().expect("an object").clone());
+    serde_json::to_vec(&body).expect("JSON")
+}
+
+fn refused(body: &[u8]) -> BadRequest {
+    match chat(body) {
+        Err(error) => error,
+        Ok(taken) => panic!("taken: {taken:?}"),
+    }
+}
+
+/// Every row: what is wrong, the field that is named, and a part of the message.
+#[test]
+fn a_bad_field_is_refused_by_name() {
+    let message = |message: Value| json!({ "messages": [message] });
+    let image = json!([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]);
+    let rows = [
+        (json!({"model": null}), "model", "GET /v1/models"),
+        (json!({"model": ""}), "model", "missing"),
+        (json!({"model": 7}), "model", "expected a string"),
+        (json!({"messages": null}), "messages", "at least one"),
+        (json!({"messages": []}), "messages", "at least one"),
+        (json!({"messages": "hi"}), "messages", "expected a sequence"),
+        (message(json!("hi")), "messages[0]", "invalid type"),
+        (message(json!({"content": "hi"})), "messages[0].role", "must be system"),
+        (message(json!({"role": "tool", "content": "hi"})), "messages[0].role", "must be system"),
+        (message(json!({"role": "user"})), "messages[0].content", "missing"),
+        (message(json!({"role": "user", "content": 7})), "messages[0].content", "a string or an array"),
+        (message(json!({"role": "user", "content": []})), "messages[0].content", "at least one"),
+        (message(json!({"role": "user", "content": image})), "messages[0].content[1].type", "\"image_url\""),
+        (message(json!({"role": "user", "content": [{"text": "a"}]})), "messages[0].content[0].type", "missing"),
+        (message(json!({"role": "user", "content": [{"type": "text"}]})), "messages[0].content[0].text", "missing"),
+        (
+            message(json!({"role": "user", "content": [{"type": "text", "text": 7}]})),
+            "messages[0].content[0].text",
+            "string",
+        ),
+        (message(json!({"role": "assistant", "content": "", "tool_calls": [1]})), "messages[0].tool_calls", "tools"),
+        (json!({"temperature": -0.1}), "temperature", "from 0 to 2"),
+        (json!({"temperature": 1e300}), "temperature", "from 0 to 2"),
+        (json!({"temperature": "hot"}), "temperature", "expected f64"),
+        (json!({"temperature": "NaN"}), "temperature", "invalid type"),
+        (json!({"top_p": 0}), "top_p", "above 0"),
+        (json!({"top_p": 1.5}), "top_p", "at most 1"),
+        (json!({"min_p": -1}), "min_p", "from 0 to 1"),
+        (json!({"top_k": -1}), "top_k", "an integer from 0"),
+        (json!({"top_k": 1i64 << 40}), "top_k", "an integer from 0"),
+        (json!({"top_k": 1.5}), "top_k", "floating point"),
+        (json!({"presence_penalty": 3}), "presence_penalty", "from -2 to 2"),
+        (json!({"frequency_penalty": -3}), "frequency_penalty", "from -2 to 2"),
+        (json!({"repeat_penalty": 0}), "repeat_penalty", "above 0"),
+        (json!({"repeat_last_n": -1}), "repeat_last_n", "an integer from 0"),
+        (json!({"seed": 1.5}), "seed", "floating point"),
+        (json!({"max_tokens": 0}), "max_tokens", "from 1"),
+        (json!({"max_tokens": -5}), "max_tokens", "from 1"),
+        (json!({"max_completion_tokens": 1i64 << 33}), "max_completion_tokens", "from 1"),
+        (json!({"max_tokens": 5, "max_completion_tokens": 6}), "max_tokens", "give one"),
+        (json!({"stop": ""}), "stop", "empty"),
+        (json!({"stop": ["a", ""]}), "stop", "empty"),
+        (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop", "4 are the most"),
+        (json!({"stop": 7}), "stop", "a string or an array"),
+        (json!({"n": 2}), "n", "must be 1"),
+        (json!({"n": 0}), "n", "must be 1"),
+        (json!({"stream": "yes"}), "stream", "expected a boolean"),
+        (json!({"stream_options": {"include_usage": true}}), "stream_options", "stream"),
+        (json!({"stream": true, "stream_options": {"include_usage": 1}}), "stream_options.include_usage", "boolean"),
+        (json!({"tools": [{"type": "function"}]}), "tools", "not supported"),
+    ];
+    for (changes, param, part) in rows {
+        let error = refused(&body(&changes));
+        assert_eq!(error.param.as_deref(), Some(param), "{changes}: {}", error.message);
+        assert!(error.message.contains(part), "{changes}: {:?} has no {part:?}", error.message);
+    }
+}
+
+#[test]
+fn bad_json_is_refused_with_line_and_column() {
+    let rows: [(&[u8], Option<&str>, &str); 6] = [
+        (b"", None, "line 1 column 0"),
+        (b"{\n  \"model\" \"fast\"\n}", None, "line 2 column"),
+        (b"{\"temperature\": 1e999}", Some("temperature"), "number out of range at line 1"),
+        (b"{\"temperature\": NaN}", Some("temperature"), "line 1 column"),
+        (b"{} {}", None, "trailing characters at line 1 column 4"),
+        (b"[]", None, "must be a JSON object"),
+    ];
+    for (body, param, part) in rows {
+        let error = refused(body);
+        assert_eq!(error.param.as_deref(), param, "{}", error.message);
+        assert!(error.message.contains(part), "{:?} has no {part:?}", error.message);
+    }
+}
+
+#[test]
+fn absent_and_null_fields_take_the_defaults() {
+    let nulls =
+        json!({"temperature": null, "stop": null, "stream": null, "n": null, "stream_options": null, "seed": null});
+    for changes in [json!({}), nulls] {
+        let taken = chat(&body(&changes)).expect("a good request");
+        assert_eq!(taken.sampling, Sampling::default());
+        assert_eq!((taken.seed, taken.max_tokens, taken.stream), (None, None, None));
+        assert!(taken.stop.is_empty());
+    }
+}
+
+/// `x or default` in the servers that this one is compared with turns 0 into the default.
+#[test]
+fn an_explicit_zero_is_zero() {
+    let zeros = json!({"temperature": 0, "top_k": 0, "min_p": 0, "repeat_last_n": 0, "seed": 0});
+    let taken = chat(&body(&zeros)).expect("a good request");
+    assert!(taken.sampling.is_greedy());
+    assert_eq!((taken.sampling.top_k, taken.sampling.min_p, taken.sampling.repeat_last_n), (0, 0.0, 0));
+    assert_eq!(taken.seed, Some(0));
+}
+
+#[test]
+fn every_field_arrives() {
+    let taken = chat(&body(&json!({
+        "messages": [
+            {"role": "developer", "content": "be brief", "name": "x"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": "c", "tool_calls": [], "refusal": null},
+        ],
+        "temperature": 0.5, "top_p": 0.5, "top_k": 5, "min_p": 0.25, "repeat_penalty": 1.5, "repeat_last_n": 6,
+        "presence_penalty": -1, "frequency_penalty": 1, "seed": 7, "max_tokens": 8, "max_completion_tokens": 8,
+        "stop": "END", "n": 1, "user": "me", "stream": true, "stream_options": {"include_usage": true},
+        "nobody_knows_this": {"x": 1},
+    })))
+    .expect("a good request");
+    let said = |role, content: &str| ChatMessage { role, content: content.into() };
+    let messages = [said(Role::System, "be brief"), said(Role::User, "a\nb"), said(Role::Assistant, "c")];
+    assert_eq!(taken.messages, messages);
+    let sampling = Sampling {
+        temperature: 0.5,
+        top_p: 0.5,
+        top_k: 5,
+        min_p: 0.25,
+        repeat_penalty: 1.5,
+        repeat_last_n: 6,
+        presence_penalty: -1.0,
+        frequency_penalty: 1.0,
+        seed: Sampling::default().seed,
+    };
+    assert_eq!(taken.sampling, sampling);
+    assert_eq!((taken.model.as_str(), taken.seed, taken.max_tokens), ("fast", Some(7), Some(8)));
+    assert_eq!(taken.stop, ["END"]);
+    assert_eq!(taken.stream, Some(Streaming { include_usage: true }));
+}
+
+#[test]
+fn every_integer_is_a_seed() {
+    assert_eq!(fold_seed(42), 42);
+    assert_eq!(fold_seed(i64::from(u32::MAX)), u32::MAX);
+    assert_ne!(fold_seed(1 << 40), fold_seed(1 << 41));
+    for seed in [i64::MIN, -1, i64::MAX] {
+        assert_eq!(chat(&body(&json!({ "seed": seed }))).expect("a good request").seed, Some(fold_seed(seed)));
+    }
+}

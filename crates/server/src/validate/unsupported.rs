@@ -1,0 +1,134 @@
+//! Fields of the protocol that this server knows and cannot honour.
+
+use serde_json::{Map, Value};
+
+use super::BadRequest;
+
+/// A field, what may stand in it because it asks for nothing, and what to do otherwise.
+struct Rule {
+    field: &'static str,
+    is_neutral: fn(&Value) -> bool,
+    instead: &'static str,
+}
+
+const TOOLS: &str = "this server runs no tools; leave it out";
+const TEXT_ONLY: &str = "this server answers with text only; leave it out";
+const NO_LOGPROBS: &str = "this server tells no log probabilities; leave it out";
+const NO_STORE: &str = "this server keeps no conversation; leave it out";
+
+const RULES: &[Rule] = &[
+    Rule { field: "tools", is_neutral: is_empty, instead: TOOLS },
+    Rule { field: "tool_choice", is_neutral: asks_for_no_tool, instead: TOOLS },
+    Rule { field: "parallel_tool_calls", is_neutral: Value::is_boolean, instead: TOOLS },
+    Rule { field: "functions", is_neutral: is_empty, instead: TOOLS },
+    Rule { field: "function_call", is_neutral: asks_for_no_tool, instead: TOOLS },
+    Rule { field: "web_search_options", is_neutral: Value::is_null, instead: TOOLS },
+    Rule { field: "response_format", is_neutral: is_text_format, instead: "only the type \"text\" is supported" },
+    Rule { field: "logprobs", is_neutral: is_false, instead: NO_LOGPROBS },
+    Rule { field: "top_logprobs", is_neutral: is_zero, instead: NO_LOGPROBS },
+    Rule { field: "logit_bias", is_neutral: is_empty, instead: "this server cannot bias single tokens; leave it out" },
+    Rule { field: "audio", is_neutral: Value::is_null, instead: TEXT_ONLY },
+    Rule { field: "modalities", is_neutral: is_text_only, instead: TEXT_ONLY },
+    Rule {
+        field: "prediction",
+        is_neutral: Value::is_null,
+        instead: "predicted answers are not supported; leave it out",
+    },
+    Rule { field: "reasoning_effort", is_neutral: is_none, instead: "no model here takes it; leave it out" },
+    Rule { field: "verbosity", is_neutral: is_medium, instead: "no model here takes it; leave it out" },
+    Rule { field: "store", is_neutral: is_false, instead: NO_STORE },
+];
+
+/// Takes the fields out of the request, so that nobody reads them later.
+pub(super) fn take_out(fields: &mut Map<String, Value>) -> Result<(), BadRequest> {
+    for rule in RULES {
+        let asks = fields.remove(rule.field).filter(|value| !value.is_null() && !(rule.is_neutral)(value));
+        if asks.is_some() {
+            return Err(BadRequest::field(rule.field, format!("{} is not supported: {}", rule.field, rule.instead)));
+        }
+    }
+    Ok(())
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+}
+
+fn asks_for_no_tool(value: &Value) -> bool {
+    // "auto" without tools is a choice among none.
+    value == "none" || value == "auto"
+}
+
+fn is_text_format(value: &Value) -> bool {
+    value.get("type").is_some_and(|kind| kind == "text")
+}
+
+fn is_text_only(value: &Value) -> bool {
+    value.as_array().is_some_and(|kinds| kinds.iter().all(|kind| kind == "text"))
+}
+
+fn is_false(value: &Value) -> bool {
+    value == false
+}
+
+fn is_zero(value: &Value) -> bool {
+    value == 0
+}
+
+fn is_none(value: &Value) -> bool {
+    value == "none"
+}
+
+fn is_medium(value: &Value) -> bool {
+    value == "medium"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::{RULES, take_out};
+
+    fn refused(field: &str, value: Value) -> Option<String> {
+        let mut fields = Map::from_iter([(field.to_owned(), value)]);
+        let refused = take_out(&mut fields).err().and_then(|error| error.param);
+        assert!(refused.is_some() || fields.is_empty(), "{field} stayed");
+        refused
+    }
+
+    #[test]
+    fn null_asks_for_nothing_in_every_field() {
+        for rule in RULES {
+            assert_eq!(refused(rule.field, Value::Null), None, "{}", rule.field);
+        }
+    }
+
+    #[test]
+    fn what_asks_for_something_is_refused_by_name_in_every_field() {
+        for rule in RULES {
+            assert_eq!(refused(rule.field, json!({"type": "x"})).as_deref(), Some(rule.field));
+        }
+    }
+
+    #[test]
+    fn values_that_clients_send_by_habit_are_taken() {
+        let habits = json!({
+            "tools": [],
+            "tool_choice": "auto",
+            "parallel_tool_calls": true,
+            "functions": [],
+            "function_call": "none",
+            "response_format": {"type": "text"},
+            "logprobs": false,
+            "top_logprobs": 0,
+            "logit_bias": {},
+            "modalities": ["text"],
+            "reasoning_effort": "none",
+            "verbosity": "medium",
+            "store": false,
+        });
+        for (field, value) in habits.as_object().expect("an object") {
+            assert_eq!(refused(field, value.clone()), None, "{field}");
+        }
+    }
+}

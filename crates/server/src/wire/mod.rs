@@ -1,0 +1,8 @@
+//! The types of the OpenAI protocol, as far as this server speaks it. They hold what was written and check nothing.
+
+pub(crate) mod chunk;
+pub(crate) mod content;
+pub(crate) mod error;
+pub(crate) mod models;
+pub(crate) mod request;
+pub(crate) mod response;

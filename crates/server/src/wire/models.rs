@@ -1,0 +1,27 @@
+//! The answers of `GET /v1/models` and `GET /v1/models/{id}`.
+
+use serde::Serialize;
+
+/// Everything that can be asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelList {
+    pub(crate) object: &'static str,
+    pub(crate) data: Vec<ModelObject>,
+}
+
+/// A model, or a tier that points at one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ModelObject {
+    pub(crate) id: String,
+    pub(crate) object: &'static str,
+    pub(crate) created: u64,
+    pub(crate) owned_by: &'static str,
+    /// The model that this name means.
+    pub(crate) root: String,
+    /// "loading", "ready" or "failed".
+    pub(crate) state: &'static str,
+    /// Further names of the same model.
+    pub(crate) aliases: Vec<String>,
+    /// Tokens of context, once loaded.
+    pub(crate) context_len: Option<u32>,
+}

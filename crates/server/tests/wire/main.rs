@@ -1,0 +1,6 @@
+//! What goes over the wire, byte by byte, in virtual time: a scripted model behind the real connections.
+
+mod bounds;
+mod endings;
+mod protocol;
+mod support;

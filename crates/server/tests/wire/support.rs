@@ -1,0 +1,131 @@
+//! A server in this process, and a client that writes and reads bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backend::{ModelSource, ModelSpec};
+use backend_mock::{MockBackend, MockConfig, ModelScript, Reply};
+use server::{AppOptions, HttpLimits, Peer, RequestIds, Shutdown, WallClock};
+use serving::{ModelConfig, Service, ServiceConfig, Tier};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
+
+/// A service with the model `m`, which the tier `fast` means, behind its HTTP face.
+pub(crate) struct Server {
+    pub(crate) service: Service,
+    pub(crate) options: AppOptions,
+}
+
+/// A model whose every answer is "123456789" and takes 100 ms.
+pub(crate) fn hundred_ms() -> ModelScript {
+    let time_per_token = Duration::from_millis(10);
+    ModelScript { time_per_token, reply: Reply::Fixed("123456789".into()), ..ModelScript::default() }
+}
+
+impl Server {
+    /// Starts it and waits until the model is loaded.
+    pub(crate) async fn start(script: ModelScript, limits: HttpLimits) -> Self {
+        let spec = ModelSpec {
+            name: "m".into(),
+            source: ModelSource::File("m.gguf".into()),
+            context_len: 0,
+            threads: 1,
+            gpu_layers: 0,
+            lanes: 1,
+        };
+        let mut model = ModelConfig::new(spec);
+        model.aliases.push("org/alias".into());
+        let tiers = [(Tier::Fast, "m".to_owned())].into();
+        let config = ServiceConfig { models: vec![model], tiers, ..ServiceConfig::default() };
+        let mock = MockBackend::new(MockConfig::default().with_model("m", script));
+        let service = Service::start(config, Arc::new(mock)).expect("a consistent configuration");
+        service.loaded().await;
+        let clock = WallClock::fixed(1_700_000_000);
+        let options = AppOptions { limits, ids: RequestIds::with_prefix("t"), clock, shutdown: Shutdown::default() };
+        Self { service, options }
+    }
+
+    /// A connection to it.
+    pub(crate) fn connect(&self) -> Client {
+        self.connect_as(Peer::default())
+    }
+
+    pub(crate) fn connect_as(&self, peer: Peer) -> Client {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let app = server::app(self.service.clone(), self.options.clone());
+        let (limits, shutdown) = (self.options.limits.clone(), self.options.shutdown.clone());
+        let served = tokio::spawn(async move {
+            server::serve_connection(theirs, app, &limits, peer, &shutdown).await;
+        });
+        Client { io: ours, served }
+    }
+
+    /// The state of the model's only lane.
+    pub(crate) fn lane(&self) -> &'static str {
+        self.service.models()[0].lanes[0].state
+    }
+
+    /// Waits until nobody holds or waits for the model any more.
+    pub(crate) async fn at_rest(&self) {
+        while self.lane() != "free" {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// The client's end of a connection. Dropping it closes the connection.
+pub(crate) struct Client {
+    io: DuplexStream,
+    served: JoinHandle<()>,
+}
+
+impl Client {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.io.write_all(bytes.as_ref()).await.expect("the server reads");
+    }
+
+    /// Sends a request without a body; the server closes after the answer.
+    pub(crate) async fn ask(mut self, method: &str, path: &str) -> String {
+        self.send(format!("{method} {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")).await;
+        self.rest().await
+    }
+
+    /// Sends a chat request, on a connection that stays open.
+    pub(crate) async fn chat(&mut self, stream: bool) {
+        self.send(chat_request(stream)).await;
+    }
+
+    /// Reads until `end` has come.
+    pub(crate) async fn read_until(&mut self, end: &str) -> String {
+        let mut read = String::new();
+        while !read.ends_with(end) {
+            let byte = self.io.read_u8().await.unwrap_or_else(|error| panic!("{error} after {read:?}"));
+            read.push(char::from(byte));
+        }
+        read
+    }
+
+    /// Reads to the end of the connection.
+    pub(crate) async fn rest(mut self) -> String {
+        let mut read = Vec::new();
+        self.io.read_to_end(&mut read).await.expect("a pipe does not fail");
+        self.served.await.expect("the connection's task does not panic");
+        String::from_utf8(read).expect("answers are UTF-8")
+    }
+
+    /// The pipe itself, for a client that speaks HTTP/2.
+    pub(crate) fn into_io(self) -> DuplexStream {
+        self.io
+    }
+}
+
+/// A chat request as bytes.
+pub(crate) fn chat_request(stream: bool) -> String {
+    let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"stream":{stream}}}"#);
+    post(&format!("content-length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// The beginning of a POST, up to what differs.
+pub(crate) fn post(rest: &str) -> String {
+    format!("POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n{rest}")
+}
