@@ -1,0 +1,30 @@
+//! The service over llama.cpp, with the demo models of the repository.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use backend::{ModelSource, ModelSpec};
+use backend_llama::LlamaBackend;
+use serving::{Limits, ModelConfig, Service, ServiceConfig};
+
+/// Starts these demo models, one thread and one lane each. They are still to be loaded.
+pub fn start(models: &[&str]) -> Service {
+    let models = models.iter().map(|name| demo(name)).collect();
+    // Few events are kept, so that a client that does not read holds its lane.
+    let limits = Limits { history_max: 1000, event_buffer: 4, ..Limits::default() };
+    let config = ServiceConfig { models, limits, ..ServiceConfig::default() };
+    let backend = LlamaBackend::new().expect("llama.cpp starts");
+    Service::start(config, Arc::new(backend)).expect("a consistent configuration")
+}
+
+fn demo(name: &str) -> ModelConfig {
+    let file = format!("{}/../fixtures/models/edison-demo-{name}.gguf", env!("CARGO_MANIFEST_DIR"));
+    ModelConfig::new(ModelSpec {
+        name: name.into(),
+        source: ModelSource::File(PathBuf::from(file)),
+        context_len: 0,
+        threads: 1,
+        gpu_layers: 0,
+        lanes: 1,
+    })
+}
