@@ -1,0 +1,168 @@
+//! The command line: words in, a [`Command`] out.
+
+use crate::failure::{Failure, Outcome};
+
+/// What `cargo xtask` prints without arguments.
+pub(crate) const HELP: &str = "\
+cargo xtask COMMAND
+
+  serve    [--no-install] [--release] [-- ARGS]
+                            build the server and run `edison serve ARGS`
+  test     [--no-install] [-- ARGS]
+                            run every Rust test: `cargo test --workspace ARGS`
+  ci       [--no-install] [STEP...]
+                            run what CI checks besides the tests, or only the steps named:
+                            fmt alone clippy docs canaries sdk loom, and on request deny
+  loom     [--complete] [-- FILTER]
+                            check every schedule of small programs around the lock; with
+                            --complete also where that takes long
+  canaries [--no-install]   plant bugs in the locks; each must turn a named test red
+  sdk      [--no-install]   run the official OpenAI client for Python against the server
+
+All but loom first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
+libclang, git). What is missing is installed with the system's package manager, after saying what,
+why and how; with --no-install the command is only printed. When nothing is missing, nothing is
+printed.
+";
+
+/// One command with its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Serve { install: bool, release: bool, rest: Vec<String> },
+    Test { install: bool, rest: Vec<String> },
+    Ci { install: bool, steps: Vec<String> },
+    Loom { complete: bool, filter: Option<String> },
+    Canaries { install: bool },
+    Sdk { install: bool },
+}
+
+/// Reads the words after `cargo xtask`.
+///
+/// # Errors
+/// A usage failure that names the word in the way.
+pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
+    let Some((name, words)) = words.split_first() else {
+        return Ok(Command::Help);
+    };
+    let mut words = Words::new(name, words);
+    let command = match name.as_str() {
+        "help" | "--help" | "-h" => Command::Help,
+        "serve" => {
+            Command::Serve { install: words.install(), release: words.flag("--release"), rest: words.take_rest() }
+        }
+        "test" => Command::Test { install: words.install(), rest: words.take_rest() },
+        "ci" => Command::Ci { install: words.install(), steps: words.take_names() },
+        "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.take_rest().pop() },
+        "canaries" => Command::Canaries { install: words.install() },
+        "sdk" => Command::Sdk { install: words.install() },
+        _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
+    };
+    words.finish()?;
+    Ok(command)
+}
+
+/// The words of one command that have not been understood yet.
+struct Words {
+    command: String,
+    /// Before `--`: ours.
+    own: Vec<String>,
+    /// After `--`: passed on.
+    rest: Vec<String>,
+}
+
+impl Words {
+    fn new(command: &str, words: &[String]) -> Self {
+        let end = words.iter().position(|word| word == "--");
+        let own = words[..end.unwrap_or(words.len())].to_vec();
+        let rest = end.map(|end| words[end + 1..].to_vec()).unwrap_or_default();
+        Self { command: command.to_owned(), own, rest }
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        let before = self.own.len();
+        self.own.retain(|word| word != name);
+        self.own.len() < before
+    }
+
+    fn install(&mut self) -> bool {
+        !self.flag("--no-install")
+    }
+
+    fn take_rest(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.rest)
+    }
+
+    fn take_names(&mut self) -> Vec<String> {
+        let (flags, names) = std::mem::take(&mut self.own).into_iter().partition(|word| word.starts_with('-'));
+        self.own = flags;
+        names
+    }
+
+    /// Refuses what nobody has taken.
+    fn finish(self) -> Outcome {
+        let Some(word) = self.own.first().or(self.rest.first()) else {
+            return Ok(());
+        };
+        let hint = match self.command.as_str() {
+            "serve" => ": arguments for the server go after `--`",
+            "test" => ": arguments for `cargo test` go after `--`",
+            _ => "",
+        };
+        Err(Failure::usage(format!("`{}` does not know `{word}`{hint}", self.command)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Outcome<Command> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_arguments_is_a_call_for_help() {
+        assert_eq!(parsed(""), Ok(Command::Help));
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_passed_on_untouched() {
+        let rest = ["--config", "a.toml", "--no-install"].map(str::to_owned).to_vec();
+        let expected = Command::Serve { install: true, release: true, rest };
+        assert_eq!(parsed("serve --release -- --config a.toml --no-install"), Ok(expected));
+    }
+
+    #[test]
+    fn installing_can_be_switched_off() {
+        assert_eq!(parsed("test --no-install"), Ok(Command::Test { install: false, rest: Vec::new() }));
+    }
+
+    #[test]
+    fn ci_takes_names_of_steps() {
+        let steps = vec!["fmt".to_owned(), "docs".to_owned()];
+        assert_eq!(parsed("ci fmt docs"), Ok(Command::Ci { install: true, steps }));
+    }
+
+    #[test]
+    fn loom_can_be_complete_and_takes_a_filter() {
+        let expected = Command::Loom { complete: true, filter: Some("cancel".to_owned()) };
+        assert_eq!(parsed("loom --complete -- cancel"), Ok(expected));
+    }
+
+    #[test]
+    fn an_argument_without_a_home_is_refused_with_its_name() {
+        for line in ["serve --port 1", "test cancel", "loom --bound 3", "ci --fast", "sdk -- x", "fly"] {
+            let failure = parsed(line).expect_err(line);
+            assert_eq!(failure, Failure::usage(failure.message().lines().next().unwrap_or("")), "{line}");
+        }
+        assert!(parsed("serve --port 1").unwrap_err().message().contains("go after `--`"));
+    }
+
+    #[test]
+    fn help_names_every_command_and_every_step() {
+        for name in ["serve", "test", "ci", "loom", "canaries", "sdk"].into_iter().chain(crate::ci::names()) {
+            assert!(HELP.contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The commands of this repository. `cargo xtask` lists them.
+//!
+//! Each command has a file of its own; this one only chooses. People and the CI service run the
+//! same commands, so that whatever is red there can be repeated here.
+
+mod arguments;
+mod canaries;
+mod cargo;
+mod ci;
+mod failure;
+mod libtest;
+mod loom;
+mod sdk;
+mod serve;
+mod setup;
+mod stopwatch;
+mod table;
+mod test;
+
+use std::process::ExitCode;
+
+use arguments::Command;
+use failure::Outcome;
+
+fn main() -> ExitCode {
+    let words = std::env::args().skip(1).collect::<Vec<_>>();
+    match arguments::parse(&words).and_then(dispatch) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Help => {
+            print!("{}", arguments::HELP);
+            Ok(())
+        }
+        Command::Serve { install, release, rest } => serve::run(install, release, &rest),
+        Command::Test { install, rest } => test::run(install, &rest),
+        Command::Ci { install, steps } => ci::run(install, &steps),
+        Command::Loom { complete, filter } => loom::run(complete, filter.as_deref()),
+        Command::Canaries { install } => canaries::run(install),
+        Command::Sdk { install } => sdk::run(install),
+    }
+}

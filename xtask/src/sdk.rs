@@ -1,0 +1,46 @@
+//! `cargo xtask sdk`: the official OpenAI client for Python against a running server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Outcome};
+use crate::{cargo, setup};
+
+const REQUIREMENTS: &str = "tests/sdk/requirements.txt";
+const SCRIPT: &str = "tests/sdk/openai_python.py";
+
+/// Builds, prepares the virtual environment, and becomes the script; its exit code is ours.
+pub(crate) fn run(install: bool) -> Outcome {
+    let tools = setup::check(install)?;
+    let edison = cargo::build_edison(false, |command| tools.apply(command))?;
+    let python = environment(&cargo::root().join("target/sdk-venv"))?;
+    cargo::run(cargo::program_at_root(&python).arg(SCRIPT).env("EDISON_BIN", edison))
+}
+
+/// Makes the virtual environment `folder`, or brings it up to date, and returns its Python.
+fn environment(folder: &Path) -> Outcome<PathBuf> {
+    let wanted = cargo::root().join(REQUIREMENTS);
+    let wanted = fs::read(&wanted).map_err(|error| Failure::new(format!("{}: {error}", wanted.display())))?;
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    // Written last, so that an installation that was cut off is made again.
+    let installed = folder.join("requirements.installed.txt");
+    if fs::read(&installed).ok().as_ref() == Some(&wanted) && python.exists() {
+        return Ok(python);
+    }
+    make(folder)?;
+    let pip = "-m pip install --quiet --disable-pip-version-check -r";
+    cargo::run(cargo::program_at_root(&python).args(pip.split(' ')).arg(REQUIREMENTS))?;
+    fs::write(&installed, wanted).map_err(|error| Failure::new(format!("{}: {error}", installed.display())))?;
+    Ok(python)
+}
+
+fn make(folder: &Path) -> Outcome {
+    let program = if cfg!(windows) { "python" } else { "python3" };
+    let mut python = cargo::program_at_root(program.as_ref());
+    cargo::run(python.args(["-m", "venv", "--clear"]).arg(folder)).map_err(|_| {
+        Failure::new(format!(
+            "`{program} -m venv` failed. The SDK tests need Python 3.9 or later with its module \
+             venv (on Debian and Ubuntu: apt-get install python3-venv)."
+        ))
+    })
+}
