@@ -15,6 +15,7 @@ use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
 use crate::routes::{chat, health, index, locks, models};
 use crate::shutdown::Shutdown;
+use crate::state::App;
 
 /// What the routes need besides the service. Tests fix the clock and the ids.
 #[derive(Clone)]
@@ -38,16 +39,6 @@ impl Default for AppOptions {
             shutdown: Shutdown::default(),
         }
     }
-}
-
-/// What every handler can see.
-pub(crate) struct App {
-    pub(crate) service: Service,
-    pub(crate) limits: HttpLimits,
-    pub(crate) clock: WallClock,
-    pub(crate) shutdown: Shutdown,
-    /// When the server came up, in seconds since 1970: the age of everything in `/v1/models`.
-    pub(crate) created: u64,
 }
 
 /// Builds the HTTP face of a service. Everything but a chat is answered without waiting for a model.

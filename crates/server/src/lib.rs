@@ -33,6 +33,7 @@ mod run;
 mod shutdown;
 mod signals;
 mod sse;
+mod state;
 mod telemetry;
 mod validate;
 mod wire;

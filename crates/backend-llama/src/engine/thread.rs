@@ -61,7 +61,7 @@ fn run(order: Order) {
     // The lane keeps at most one command under way, so there is always room for it.
     let (commands, inbox) = sync_channel(1);
     let instance = Instance { info: loaded.info, vocabulary: loaded.vocabulary, commands };
-    tracing::info!(model = spec.name, context_len = loaded.info.context_len, "loaded");
+    tracing::debug!(model = spec.name, context_len = loaded.info.context_len, "loaded");
     // A load that was cancelled at the last moment drops the way in, and serving ends at once.
     drop(report.send(Ok(instance)));
     serve(&mut session, &inbox);

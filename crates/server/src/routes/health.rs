@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serving::LoadState;
 
-use crate::app::App;
+use crate::state::App;
 
 /// The process is up, whatever the models do.
 pub(crate) async fn health() -> Json<Health> {
@@ -54,14 +54,5 @@ impl From<LoadState> for Load {
             LoadState::Ready => Self::Ready,
             LoadState::Failed { reason } => Self::Failed { reason },
         }
-    }
-}
-
-/// The state's name in answers.
-pub(crate) fn state_name(state: &LoadState) -> &'static str {
-    match state {
-        LoadState::Loading { .. } => "loading",
-        LoadState::Ready => "ready",
-        LoadState::Failed { .. } => "failed",
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use serving::{Class, HolderView, LaneView, ModelView, Outcome, WaiterView};
+use serving::{HolderView, LaneView, ModelView, Outcome, WaiterView};
 
-use super::health::state_name;
-use crate::app::App;
+use crate::state::App;
+use crate::wire::names::{class_name, state_name};
 
 /// Every model's lock as it is now.
 pub(crate) async fn show(State(app): State<Arc<App>>) -> Json<Locks> {
@@ -145,15 +145,6 @@ impl From<Outcome> for Hold {
             outcome: outcome.ended.as_str(),
             phase: outcome.phase.as_str(),
         }
-    }
-}
-
-/// The class's name in answers and headers.
-pub(crate) fn class_name(class: Class) -> &'static str {
-    match class {
-        Class::Interactive => "interactive",
-        Class::Normal => "normal",
-        Class::Background => "background",
     }
 }
 

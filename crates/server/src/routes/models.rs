@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serving::{ModelView, Refusal};
 
-use super::health::state_name;
-use crate::app::App;
 use crate::error::ApiError;
+use crate::state::App;
 use crate::wire::models::{ModelList, ModelObject};
+use crate::wire::names::state_name;
 
 /// Every model, then every tier that is not a model's own name.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {

@@ -4,5 +4,6 @@ pub(crate) mod chunk;
 pub(crate) mod content;
 pub(crate) mod error;
 pub(crate) mod models;
+pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -6,9 +6,9 @@ use backend::{Prompt, Sampling};
 use http::HeaderMap;
 use serving::{Class, Request};
 
-use super::super::locks::class_name;
 use crate::request_id::RequestId;
 use crate::validate::{BadRequest, Chat};
+use crate::wire::names::class_name;
 
 const CLASS: &str = "x-edison-class";
 const QUEUE_TIMEOUT: &str = "x-edison-queue-timeout-ms";

@@ -14,10 +14,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serving::Started;
 
-use crate::app::App;
 use crate::connection::Peer;
 use crate::error::ApiError;
 use crate::request_id::RequestId;
+use crate::state::App;
 use crate::validate;
 
 /// What an answer says about itself.
