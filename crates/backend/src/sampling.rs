@@ -3,7 +3,8 @@
 /// Sampling parameters. The default values are llama.cpp's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// 0 always takes the likeliest token; 0 to 2, default 0.8.
+    /// 0 always takes the likeliest token, and so does anything below [`TEMPERATURE_MIN`](Self::TEMPERATURE_MIN); 0 to
+    /// 2, default 0.8.
     pub temperature: f32,
     /// Only the `top_k` likeliest tokens are considered; 0 considers all, default 40.
     pub top_k: u32,
@@ -11,7 +12,7 @@ pub struct Sampling {
     pub top_p: f32,
     /// Only tokens at least this likely relative to the likeliest; 0 to 1, default 0.05, 0 is off.
     pub min_p: f32,
-    /// Divides the logits of tokens seen lately; above 0 to 2, default 1, which is off.
+    /// Divides the logits of tokens seen lately; 0.01 to 2, default 1, which is off.
     pub repeat_penalty: f32,
     /// How many of the latest tokens the three penalties look at; default 64, 0 is off.
     pub repeat_last_n: u32,
@@ -50,9 +51,13 @@ pub struct OutOfRange {
 }
 
 impl Sampling {
+    /// The smallest temperature that is one. Dividing logits by less overflows, and the engine then answers garbage; some
+    /// clients send such values and mean 0.
+    pub const TEMPERATURE_MIN: f32 = 0.001;
+
     /// Whether the choice is deterministic without a seed.
     pub fn is_greedy(&self) -> bool {
-        self.temperature == 0.0
+        self.temperature < Self::TEMPERATURE_MIN
     }
 
     /// Checks every range. An engine takes NaN and infinities without a word and answers garbage,
@@ -66,11 +71,7 @@ impl Sampling {
             ("top_k", self.top_k <= i32::MAX as u32, "an integer from 0 to 2147483647"),
             ("top_p", self.top_p > 0.0 && self.top_p <= 1.0, "a number above 0 and at most 1"),
             ("min_p", (0.0..=1.0).contains(&self.min_p), "a number from 0 to 1"),
-            (
-                "repeat_penalty",
-                self.repeat_penalty > 0.0 && self.repeat_penalty <= 2.0,
-                "a number above 0 and at most 2",
-            ),
+            ("repeat_penalty", (0.01..=2.0).contains(&self.repeat_penalty), "a number from 0.01 to 2"),
             ("repeat_last_n", self.repeat_last_n <= i32::MAX as u32, "an integer from 0 to 2147483647"),
             ("frequency_penalty", (-2.0..=2.0).contains(&self.frequency_penalty), "a number from -2 to 2"),
             ("presence_penalty", (-2.0..=2.0).contains(&self.presence_penalty), "a number from -2 to 2"),

@@ -58,7 +58,9 @@ impl TextAssembler {
 
     /// Where the first complete stop string begins.
     fn first_stop(&self) -> Option<usize> {
-        self.stop.iter().filter_map(|stop| self.held.find(stop.as_str())).min()
+        // A search prepares its needle first, so one that cannot be there yet would cost its whole length at each token.
+        let possible = self.stop.iter().filter(|stop| stop.len() <= self.held.len());
+        possible.filter_map(|stop| self.held.find(stop.as_str())).min()
     }
 
     /// Length of the longest end of `held` that could still grow into a stop string.
