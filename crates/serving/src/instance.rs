@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::canary;
 use crate::history::History;
 use crate::live::Live;
+use crate::quietly::quietly;
 use crate::{LoadState, ModelConfig};
 
 /// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
@@ -98,14 +99,14 @@ impl Instance {
         self.state.send_replace(State::Ready(loaded));
         for lane in lanes {
             if self.lock.add_lane(lane).is_err() {
-                tracing::debug!(model = self.id(), "loaded after the service was closed");
+                quietly(|| tracing::debug!(model = self.id(), "loaded after the service was closed"));
             }
         }
     }
 
     /// Takes the model out of service for good. Whoever waits is told at once.
     pub(crate) fn fail(&self, reason: String) {
-        tracing::error!(model = self.id(), reason, "model is not available");
+        quietly(|| tracing::error!(model = self.id(), reason, "model is not available"));
         // The reason before the close: a waiter that finds the lock closed looks here for it.
         self.state.send_replace(State::Failed { reason });
         self.lock.close();

@@ -16,7 +16,7 @@
 //!   │
 //! first token: `started` resolves; from here on an error is the last event of the stream
 //!   │
-//! engine has stopped (`quiesce`) ──> lane goes home ──> outcome is written ──> last event
+//! engine has stopped (`quiesce`) ──> outcome is written ──> lane goes home ──> last event
 //! ```
 //!
 //! Not here: HTTP, serialisation, any implementation of `backend`.
@@ -30,6 +30,7 @@ mod live;
 mod loading;
 mod outcome;
 mod plan;
+mod quietly;
 mod refusal;
 mod repair;
 mod request;
@@ -48,4 +49,4 @@ pub use refusal::Refusal;
 pub use request::Request;
 pub use routing::Tier;
 pub use service::Service;
-pub use view::{HolderView, LaneView, LoadState, ModelView, WaiterView};
+pub use view::{HolderView, LaneView, LoadState, ModelState, ModelView, WaiterView};

@@ -52,7 +52,8 @@ impl LiveRequest {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        const ALL: [Phase; 5] = [Phase::Loading, Phase::Waiting, Phase::Prefill, Phase::Decode, Phase::Stopping];
+        const ALL: [Phase; 6] =
+            [Phase::Loading, Phase::Waiting, Phase::Encoding, Phase::Prefill, Phase::Decode, Phase::Stopping];
         ALL[usize::from(self.phase.load(Ordering::Relaxed))]
     }
 

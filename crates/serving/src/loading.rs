@@ -3,11 +3,12 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use backend::{Backend, LoadError, LoadProgress, LoadedModel};
+use backend::{Backend, LoadProgress, LoadedModel};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::instance::{Instance, Loaded};
+use crate::quietly::quietly;
 
 /// Loads the model of this instance and takes it into service, or says why it never will be.
 pub(crate) async fn load(instance: Arc<Instance>, backend: Arc<dyn Backend>, stop: CancellationToken) {
@@ -18,8 +19,9 @@ pub(crate) async fn load(instance: Arc<Instance>, backend: Arc<dyn Backend>, sto
     let load = AssertUnwindSafe(backend.load(instance.spec.clone(), progress)).catch_unwind();
     let loaded = tokio::select! {
         biased;
-        // The load is abandoned; the backend frees what it had.
-        () = stop.cancelled() => Ok(Err(LoadError::Cancelled)),
+        // The load is abandoned, and the backend frees what it had. The model has not failed: it is the service that
+        // goes, which closes the lock and tells whoever waits.
+        () = stop.cancelled() => return,
         loaded = load => loaded,
     };
     match loaded {
@@ -36,6 +38,7 @@ fn take_into_service(instance: &Instance, model: LoadedModel) {
         instance.fail("the engine offers no lane".into());
         return;
     }
-    tracing::info!(model = instance.id(), lanes = lanes.len(), context_len = info.context_len, "model is loaded");
+    let (id, n_lanes, context_len) = (instance.id(), lanes.len(), info.context_len);
+    quietly(|| tracing::info!(model = id, lanes = n_lanes, context_len, "model is loaded"));
     instance.ready(Loaded { info, encoder }, lanes);
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::instance::Instance;
 use crate::live::LiveRequest;
+use crate::quietly::quietly;
 use crate::run::Ending;
 use crate::{Class, Failure, Refusal};
 
@@ -19,6 +20,8 @@ pub enum Phase {
     Loading,
     /// Waits for a lane.
     Waiting,
+    /// Holds a lane; the prompt is still being turned into tokens.
+    Encoding,
     /// Holds a lane; the prompt is being processed.
     Prefill,
     /// Holds a lane; tokens are being generated.
@@ -33,6 +36,7 @@ impl Phase {
         match self {
             Self::Loading => "loading",
             Self::Waiting => "waiting",
+            Self::Encoding => "encoding",
             Self::Prefill => "prefill",
             Self::Decode => "decode",
             Self::Stopping => "stopping",
@@ -166,8 +170,8 @@ impl Record {
             phase,
             ended: Ended::from(ending),
         };
-        log(&outcome, ending);
         instance.live.leave(live.tag);
+        quietly(|| log(&outcome, ending));
         if grant.is_some() {
             instance.history.push(outcome);
         }

@@ -7,6 +7,7 @@ use backend::{Lane, LaneBroken};
 use futures_util::FutureExt;
 
 use crate::instance::Instance;
+use crate::quietly::quietly;
 
 /// Rebuilds every quarantined lane of this model. A lane that cannot be rebuilt is taken out of service;
 /// with the last one the model goes.
@@ -15,8 +16,9 @@ pub(crate) async fn repair(instance: Arc<Instance>) {
         let rebuilt = AssertUnwindSafe(rebuild(lane.as_mut())).catch_unwind().await;
         let broken = match rebuilt {
             Ok(Ok(())) => {
-                tracing::warn!(model = instance.id(), lane = %lane.lane(), reason = lane.reason(), "lane was rebuilt");
+                let (id, reason) = (lane.lane(), lane.reason().to_string());
                 lane.finish();
+                quietly(|| tracing::warn!(model = instance.id(), lane = %id, reason, "lane was rebuilt"));
                 continue;
             }
             Ok(Err(LaneBroken { reason })) => reason,

@@ -11,7 +11,7 @@ use backend::{EncodedPrompt, Event, EventStream, Finish, GenerateError, Generate
 use futures_util::future::MaybeDone;
 use futures_util::{FutureExt, StreamExt, future};
 use model_locks::{Acquire, AcquireError, Lease};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -95,7 +95,11 @@ impl Run {
             let mut acquire = std::pin::Pin::new(acquire);
             acquire.as_mut().await;
             let lease = acquire.take_output().expect("a wait that is done has an output");
-            lease.map_err(|error| refused(error, instance))
+            let lease = lease.map_err(|error| refused(error, instance))?;
+            let (ticket, lane) = (lease.ticket().get(), u64::from(lease.lane().get()));
+            live.set_granted(Grant { at: Instant::now(), ticket, lane });
+            live.set_phase(Phase::Encoding);
+            Ok(lease)
         };
         // Both are polled by this task until one fails: the wait is never left unpolled, and a prompt that
         // cannot run gives its place back at once.
@@ -105,22 +109,18 @@ impl Run {
             // A lane granted in the same moment goes to the next waiter when `both` is dropped.
             () = reply.text.closed() => Err(Ending::Left),
             () = shutdown.cancelled() => Err(Ending::Refused(Refusal::ShuttingDown)),
-            both = timeout_at(*deadline, both) => match both {
-                Ok(both) => both.map_err(Ending::Refused),
-                Err(_) => Err(Ending::Refused(Refusal::QueueTimeout {
-                    model: instance.id().to_string(),
-                    waited: live.arrived.elapsed(),
-                    retry_after: estimate(instance),
-                })),
-            },
+            both = both => both.map_err(Ending::Refused),
+            () = in_vain(live, *deadline) => Err(Ending::Refused(Refusal::QueueTimeout {
+                model: instance.id().to_string(),
+                waited: live.arrived.elapsed(),
+                retry_after: estimate(instance),
+            })),
         }
     }
 
     /// Runs the engine under the lease, and gives the lease back when the engine has stopped, and not before.
     async fn generate(&mut self, mut lease: LaneLease, prompt: EncodedPrompt) -> (Ending, Phase, Option<LaneLease>) {
         let _one_for_all = canary::global_lock().await;
-        let (ticket, lane) = (lease.ticket().get(), u64::from(lease.lane().get()));
-        self.live.set_granted(Grant { at: Instant::now(), ticket, lane });
         self.live.set_phase(Phase::Prefill);
         let request = GenerateRequest {
             prompt,
@@ -240,13 +240,24 @@ impl Run {
     }
 }
 
+/// Resolves when the deadline passes for a request that has no lane by then. It bounds the wait for one and nothing
+/// else.
+async fn in_vain(live: &LiveRequest, deadline: Instant) {
+    sleep_until(deadline).await;
+    if live.granted().is_some() {
+        future::pending().await
+    }
+}
+
 /// Encodes the prompt as soon as the model is loaded.
 async fn encode(instance: &Instance, live: &LiveRequest, prompt: backend::Prompt) -> Result<EncodedPrompt, Refusal> {
     let loaded = instance
         .loaded()
         .await
         .map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
-    live.set_phase(Phase::Waiting);
+    if live.granted().is_none() {
+        live.set_phase(Phase::Waiting);
+    }
     loaded.encoder.encode(prompt).await.map_err(Refusal::Prompt)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::Service;
+use crate::quietly::quietly;
 
 impl Service {
     /// Takes nothing new, lets requests finish until `deadline` has passed, then ends the rest. Resolves when every
@@ -20,7 +21,8 @@ impl Service {
         inner.draining.store(true, Ordering::Release);
         inner.requests.close();
         if timeout(deadline, inner.requests.wait()).await.is_err() {
-            tracing::warn!(requests = inner.requests.len(), "the time to drain is over, ending what is left");
+            let requests = inner.requests.len();
+            quietly(|| tracing::warn!(requests, "the time to drain is over, ending what is left"));
         }
         inner.end_requests.cancel();
         inner.requests.wait().await;

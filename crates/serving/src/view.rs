@@ -30,6 +30,17 @@ pub struct ModelView {
     pub history: Vec<Outcome>,
 }
 
+/// How far one model is, in short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelState {
+    /// The model's id.
+    pub id: String,
+    /// Whether it is loaded.
+    pub state: LoadState,
+    /// Lanes that are lent, or could be; those in quarantine and in repair are not counted.
+    pub lanes_in_service: usize,
+}
+
 /// Whether a model is loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LoadState {
@@ -97,6 +108,16 @@ pub struct WaiterView {
 }
 
 impl Instance {
+    /// How far this model is, in short.
+    pub(crate) fn model_state(&self) -> ModelState {
+        let counts = self.lock.counts();
+        ModelState {
+            id: self.id().to_string(),
+            state: self.load_state(),
+            lanes_in_service: counts.free + counts.granted + counts.leased,
+        }
+    }
+
     /// This model as it is now. The parts are read one after the other, so a request may appear in two or in none.
     pub(crate) fn view(&self) -> ModelView {
         let snapshot = self.lock.snapshot();

@@ -1,87 +1,18 @@
-//! The edges between the service and its backend, with mocks of the backend's traits.
+//! The edges between the service and its backend: what fails, breaks and panics behind the contract.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use backend::{
-    Backend, EncodedPrompt, Event, EventStream, Finish, FinishReason, GenerateError, GenerateRequest, Lane, LaneBroken,
-    LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, Prompt, PromptEncoder, PromptError,
-    Sampling, Usage,
+    Event, EventStream, Finish, FinishReason, GenerateError, LaneBroken, LoadError, LoadedModel, ModelInfo, Usage,
 };
 use futures_util::stream;
-use mockall::{Sequence, mock};
-use serving::{Class, LoadState, ModelConfig, Progress, Refusal, Request, Service, ServiceConfig};
+use mockall::Sequence;
+use serving::{LoadState, Progress, Refusal, Service};
 
-mock! {
-    Engine {}
-    #[async_trait]
-    impl Backend for Engine {
-        async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError>;
-    }
-}
+use crate::mocks::{MockEngine, MockLane, OneToken, request, service, with_lane};
 
-mock! {
-    Lane {}
-    #[async_trait]
-    impl Lane for Lane {
-        fn generate<'lane>(&'lane mut self, request: GenerateRequest) -> EventStream<'lane>;
-        async fn quiesce(&mut self);
-        async fn reset(&mut self) -> Result<(), LaneBroken>;
-    }
-}
-
-/// Every prompt is one token.
-struct OneToken;
-
-#[async_trait]
-impl PromptEncoder for OneToken {
-    async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError> {
-        Ok(EncodedPrompt { prompt, tokens: vec![1] })
-    }
-}
-
-fn spec() -> ModelSpec {
-    ModelSpec {
-        name: "m".into(),
-        source: ModelSource::Embedded(b"weights"),
-        context_len: 8,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    }
-}
-
-fn service(engine: MockEngine) -> Service {
-    let config = ServiceConfig { models: vec![ModelConfig::new(spec())], ..ServiceConfig::default() };
-    Service::start(config, Arc::new(engine)).expect("a consistent configuration")
-}
-
-/// A backend whose one model has this lane.
-fn with_lane(lane: MockLane) -> Service {
-    let mut engine = MockEngine::new();
-    engine.expect_load().return_once(move |_, _| {
-        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0 };
-        Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![Box::new(lane)] })
-    });
-    service(engine)
-}
-
-fn request(id: &str) -> Request {
-    Request {
-        id: id.into(),
-        client: None,
-        model: "m".into(),
-        class: Class::Normal,
-        prompt: Prompt::Text("x".into()),
-        sampling: Sampling::default(),
-        max_tokens: None,
-        stop: vec![],
-        queue_timeout: None,
-    }
-}
-
-fn answer(text: &str) -> EventStream<'static> {
+pub(crate) fn answer(text: &str) -> EventStream<'static> {
     let usage = Usage { prompt_tokens: 1, completion_tokens: 1 };
     Box::pin(stream::iter([
         Ok(Event::Prompt { processed: 1, total: 1 }),

@@ -1,0 +1,5 @@
+//! The service against its surroundings: the backend, the log, slow encoders. One binary, since linking takes longest.
+
+mod mocked_backend;
+mod mocks;
+mod surroundings;
