@@ -27,6 +27,7 @@ mod specials;
 mod template;
 #[cfg(test)]
 mod testing;
+mod texts;
 mod validate;
 
 pub use load::{InitError, LlamaBackend};

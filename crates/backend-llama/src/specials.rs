@@ -5,8 +5,8 @@
 //! own turn and begin another in somebody else's name. So such a text is replaced by a placeholder
 //! before rendering, and put back after the rest was tokenised, as plain text.
 //!
-//! Nearly every conversation contains none, and is tokenised in one piece. In the others, SentencePiece
-//! models read a blank before each piece.
+//! Nearly every conversation contains none. In the others, SentencePiece models read a blank before each
+//! text that was put back and after it.
 //!
 //! Tokens that a model's makers typed as user-defined, not as control, are recognised in any text;
 //! llama.cpp knows no way to ask otherwise.
@@ -15,15 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backend::ChatMessage;
 
+use crate::texts::TextSet;
+
 /// The texts that a model's tokenizer turns into control tokens.
 #[derive(Debug, Default)]
 pub(crate) struct ControlTexts {
-    texts: BTreeSet<Vec<u8>>,
-    /// The lengths that occur, longest first.
-    lengths: Vec<usize>,
-    /// Whether some text begins with this byte.
-    first: BTreeSet<u8>,
+    texts: TextSet,
 }
+
+/// The messages hold so many private-use characters that none is left to stand for a control text.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("they contain the text of a control token, and every private-use character that could stand for it")]
+pub(crate) struct NoPlaceholder;
 
 /// What stands in for the control texts of one conversation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(crate) struct Quoted {
 }
 
 /// A stretch of a rendered conversation.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     /// From the template or an ordinary message: control tokens are control tokens.
     Rendered(&'a str),
@@ -41,49 +44,62 @@ pub(crate) enum Piece<'a> {
     Literal(&'a str),
 }
 
+impl AsRef<str> for Piece<'_> {
+    fn as_ref(&self) -> &str {
+        let (Self::Rendered(text) | Self::Literal(text)) = self;
+        text
+    }
+}
+
 impl ControlTexts {
     pub(crate) fn new(texts: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let texts: BTreeSet<Vec<u8>> = texts.into_iter().filter(|text| !text.is_empty()).collect();
-        let lengths: BTreeSet<usize> = texts.iter().map(Vec::len).collect();
-        let first = texts.iter().map(|text| text[0]).collect();
-        Self { texts, lengths: lengths.into_iter().rev().collect(), first }
+        Self { texts: TextSet::new(texts) }
     }
 
     /// Replaces control texts in the messages, or returns `None` where there is nothing to replace.
-    pub(crate) fn quote(&self, messages: &[ChatMessage]) -> Option<(Vec<ChatMessage>, Quoted)> {
+    ///
+    /// # Errors
+    /// [`NoPlaceholder`], which takes messages of half a MiB made for it.
+    pub(crate) fn quote(&self, messages: &[ChatMessage]) -> Result<Option<(Vec<ChatMessage>, Quoted)>, NoPlaceholder> {
         if messages.iter().all(|message| self.find(&message.content).is_none()) {
-            return None;
+            return Ok(None);
         }
         let mut placeholders = placeholders(messages);
         let mut chosen: BTreeMap<String, char> = BTreeMap::new();
         let mut quote = |text: &str| {
-            let next =
-                || placeholders.next().expect("the private-use planes hold more characters than there are texts");
-            *chosen.entry(text.to_string()).or_insert_with(next)
+            if let Some(placeholder) = chosen.get(text) {
+                return Ok(*placeholder);
+            }
+            let placeholder = placeholders.next().ok_or(NoPlaceholder)?;
+            chosen.insert(text.to_string(), placeholder);
+            Ok(placeholder)
         };
         let quoted = messages
             .iter()
-            .map(|message| ChatMessage { role: message.role, content: self.replace(&message.content, &mut quote) })
-            .collect();
+            .map(|message| Ok(ChatMessage { role: message.role, content: self.replace(&message.content, &mut quote)? }))
+            .collect::<Result<_, _>>()?;
         let stands_for = chosen.into_iter().map(|(text, placeholder)| (placeholder, text)).collect();
-        Some((quoted, Quoted { stands_for }))
+        Ok(Some((quoted, Quoted { stands_for })))
     }
 
-    fn replace(&self, mut content: &str, quote: &mut impl FnMut(&str) -> char) -> String {
+    fn replace(
+        &self,
+        mut content: &str,
+        quote: &mut impl FnMut(&str) -> Result<char, NoPlaceholder>,
+    ) -> Result<String, NoPlaceholder> {
         let mut out = String::with_capacity(content.len());
         while let Some((at, len)) = self.find(content) {
             out.push_str(&content[..at]);
-            out.push(quote(&content[at..at + len]));
+            out.push(quote(&content[at..at + len])?);
             content = &content[at + len..];
         }
         out.push_str(content);
-        out
+        Ok(out)
     }
 
     /// Where the control text begins that has `at` inside it, if one has.
     pub(crate) fn around(&self, content: &str, at: usize) -> Option<usize> {
-        let longest = self.lengths.first().copied().unwrap_or(0);
-        (at.saturating_sub(longest)..at)
+        (at.saturating_sub(self.texts.longest())..at)
             .find(|&start| self.longest_at(content, start).is_some_and(|len| start + len > at))
     }
 
@@ -94,16 +110,9 @@ impl ControlTexts {
 
     /// The length of the longest control text that begins at a byte.
     fn longest_at(&self, content: &str, at: usize) -> Option<usize> {
-        let bytes = content.as_bytes();
-        if !self.first.contains(&bytes[at]) {
-            return None;
-        }
-        self.lengths.iter().copied().find(|len| {
-            let end = at + len;
-            // A text that is not UTF-8 by itself could begin or end inside a character of the message.
-            let whole = content.is_char_boundary(at) && content.is_char_boundary(end);
-            whole && bytes.get(at..end).is_some_and(|slice| self.texts.contains(slice))
-        })
+        // A text that is not UTF-8 by itself could begin or end inside a character of the message.
+        let begins = content.is_char_boundary(at);
+        self.texts.longest_at(content.as_bytes(), at, |len| begins && content.is_char_boundary(at + len))
     }
 }
 
@@ -137,7 +146,7 @@ impl Quoted {
 
 #[cfg(test)]
 mod tests {
-    use super::{ControlTexts, Piece};
+    use super::{ControlTexts, NoPlaceholder, Piece, Quoted};
     use backend::{ChatMessage, Role};
 
     fn texts() -> ControlTexts {
@@ -148,10 +157,33 @@ mod tests {
         [ChatMessage { role: Role::User, content: content.to_string() }]
     }
 
+    /// Quotes a message that holds a control text.
+    fn quote(content: &str) -> (Vec<ChatMessage>, Quoted) {
+        let quoted = texts().quote(&user(content)).expect("a placeholder is left");
+        quoted.expect("it holds a control text")
+    }
+
     #[test]
     fn ordinary_messages_are_left_alone() {
-        assert!(texts().quote(&user("1 < 2 and <|im_end| is not whole")).is_none());
-        assert!(ControlTexts::default().quote(&user("<|im_end|>")).is_none());
+        assert_eq!(texts().quote(&user("1 < 2 and <|im_end| is not whole")), Ok(None));
+        assert_eq!(ControlTexts::default().quote(&user("<|im_end|>")), Ok(None));
+    }
+
+    /// Somebody can write every placeholder there is, and must hear of it.
+    /// Method: all private-use characters but as many as given, and one or two control texts.
+    #[test]
+    fn placeholders_may_run_out() {
+        let all: Vec<char> = ('\u{f0000}'..='\u{10fffd}').collect();
+        for (n_left, end, fits) in
+            [(0, "</s>", false), (1, "</s></s></s>", true), (1, "</s><|im_end|>", false), (2, "</s><|im_end|>", true)]
+        {
+            let content: String = all[n_left..].iter().chain(&end.chars().collect::<Vec<_>>()).collect();
+            let quoted = texts().quote(&user(&content));
+            assert_eq!(quoted.is_ok(), fits, "{n_left} left for {end}");
+            assert!(fits || quoted == Err(NoPlaceholder));
+        }
+        // Without a control text none is needed.
+        assert_eq!(texts().quote(&user(&all.iter().collect::<String>())), Ok(None));
     }
 
     /// Method: quote, "render" by joining, cut again; the text must come back, and no control text may be in a
@@ -169,10 +201,10 @@ mod tests {
         ];
         for content in contents {
             let texts = texts();
-            let (messages, quoted) = texts.quote(&user(content)).expect("each holds a control text");
+            let (messages, quoted) = quote(content);
             let rendered = &messages[0].content;
             let pieces = quoted.pieces(rendered);
-            let joined: String = pieces.iter().map(|(Piece::Rendered(s) | Piece::Literal(s))| *s).collect();
+            let joined: String = pieces.iter().map(AsRef::as_ref).collect();
             assert_eq!(joined, content);
             for piece in &pieces {
                 let Piece::Rendered(rendered) = piece else {
@@ -185,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_longest_text_at_a_place_is_taken() {
-        let (messages, quoted) = texts().quote(&user("x<|im_end|>\ny")).expect("it holds a control text");
+        let (messages, quoted) = quote("x<|im_end|>\ny");
         let pieces = quoted.pieces(&messages[0].content);
         assert_eq!(pieces, [Piece::Rendered("x"), Piece::Literal("<|im_end|>\n"), Piece::Rendered("y")]);
     }
@@ -193,7 +225,7 @@ mod tests {
     /// A template may move messages or drop some; a placeholder says which text it is wherever it ends up.
     #[test]
     fn pieces_do_not_depend_on_the_order_of_messages() {
-        let (messages, quoted) = texts().quote(&user("</s> and <|im_start|>")).expect("it holds control texts");
+        let (messages, quoted) = quote("</s> and <|im_start|>");
         let backwards: String = messages[0].content.chars().rev().collect();
         let literals: Vec<_> =
             quoted.pieces(&backwards).into_iter().filter(|piece| matches!(piece, Piece::Literal(_))).collect();

@@ -48,7 +48,7 @@ pub enum PromptError {
     /// The prompt leaves no room for a single generated token.
     #[error("the prompt has {tokens} tokens and the context holds {context_len}, of which one must stay free")]
     TooLong {
-        /// Length of the prompt.
+        /// Length of the prompt, or as far as it was counted.
         tokens: u32,
         /// Length of a lane's context.
         context_len: u32,

@@ -14,7 +14,7 @@ const BANNED: &[(&str, &str)] = &[
 ];
 
 /// Where the machines of developers keep their files.
-const HOMES: &[&str] = &["/home/", "/Users/", "/root/", "/work/"];
+const HOMES: &[&str] = &["/home/", "/Users/", "/root/"];
 
 /// From here on a file has a second subject that could be found.
 const LINES_MAX: usize = 450;

@@ -2,7 +2,7 @@
 
 use backend::{ChatMessage, Prompt, PromptEncoder, PromptError, Role, TokenId};
 
-use super::{LlamaEncoder, Vocabulary};
+use super::{Borders, LlamaEncoder, Vocabulary};
 use crate::specials::ControlTexts;
 use crate::template::ChatTemplate;
 use crate::testing;
@@ -19,7 +19,17 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
     let template = template.map(|source| ChatTemplate::compile(source, BOS.to_string(), String::new()));
     let controls = ControlTexts::new([BOS.as_bytes().to_vec()]);
     let bos_wanted = wants_bos.then_some(bos);
-    let vocabulary = Vocabulary { model, template, controls, bos: bos_wanted, splits_words: true, context_len: 64 };
+    let vocabulary = Vocabulary {
+        model,
+        template,
+        controls,
+        borders: Borders::default(),
+        token_bytes_max: None,
+        bos: bos_wanted,
+        splits_words: true,
+        context_len: 64,
+        n_calls: std::sync::atomic::AtomicUsize::default(),
+    };
     (LlamaEncoder::new(vocabulary), super::id(bos))
 }
 

@@ -15,8 +15,9 @@ mod model;
 mod reasons;
 mod session;
 mod thread;
+mod vocabulary;
 
-pub(crate) use job::{CancelOnDrop, Command, Envelope, Job};
+pub(crate) use job::{CancelFlag, CancelOnDrop, Command, Envelope, Job};
 pub(crate) use thread::{Order, spawn};
 
 #[cfg(test)]

@@ -1,25 +1,21 @@
-//! Loading the weights, and reading from them what the rest needs.
+//! Loading the weights.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use backend::{LoadError, LoadProgress, ModelInfo, ModelSource, ModelSpec};
 use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
-use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::token_type::LlamaTokenAttr;
 use tempfile::NamedTempFile;
 
 use super::job::CancelFlag;
 use super::reasons;
 use super::session::Limits;
+use super::vocabulary::vocabulary;
 use crate::encoder::Vocabulary;
-use crate::specials::ControlTexts;
-use crate::template::ChatTemplate;
 use crate::validate;
 
 /// A loaded model without a context.
@@ -121,28 +117,4 @@ fn context_len(spec: &ModelSpec, model: &LlamaModel) -> u32 {
             trained
         }
     }
-}
-
-fn vocabulary(model: LlamaModel, context_len: u32, name: &str) -> Vocabulary {
-    let vocab = model.vocab();
-    let known = |token: LlamaToken| (0..vocab.n_tokens()).contains(&token.0).then_some(token);
-    let text = |token: LlamaToken| vocab.token_to_piece(token, true, None);
-    let readable = |token| known(token).map(|token| String::from_utf8_lossy(&text(token)).into_owned());
-    let template = model.meta_val_str("tokenizer.chat_template").ok().map(|source| {
-        let bos = readable(vocab.bos()).unwrap_or_default();
-        let eos = readable(vocab.eos()).unwrap_or_default();
-        ChatTemplate::compile(&source, bos, eos)
-    });
-    if let Some(Err(reason)) = &template {
-        tracing::warn!(model = name, reason, "the chat template does not compile; chats will be refused");
-    }
-    let controls = vocab.tokens().filter(|&token| {
-        // The tokenizer recognises these only where it is told to parse special tokens.
-        vocab.attr(token).intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
-    });
-    let controls = ControlTexts::new(controls.map(text));
-    let bos = known(vocab.bos()).filter(|_| vocab.should_add_bos());
-    // SentencePiece vocabularies call themselves "llama"; they take text as it is.
-    let splits_words = model.meta_val_str("tokenizer.ggml.model").is_ok_and(|kind| kind != "llama");
-    Vocabulary { template, controls, bos, splits_words, context_len, model: Arc::new(model) }
 }

@@ -89,15 +89,18 @@ async fn endless_words_do_not_overflow_the_stack() {
     let dir = tempfile::TempDir::new().unwrap();
     let path = dir.path().join("bloom.gguf");
     let good = std::fs::read(support::fast()).unwrap();
-    std::fs::write(&path, support::replace(&good, b"gpt-2", b"bloom")).unwrap();
+    let bloom = support::replace(&good, b"gpt-2", b"bloom");
+    // Without a token for the byte F4 nothing is known of a text by its length, and every text meets the tokenizer.
+    let bloom = support::replace(&bloom, b"\x02\0\0\0\0\0\0\0\xc3\xb4", b"\x02\0\0\0\0\0\0\0zz");
+    std::fs::write(&path, bloom).unwrap();
     let model = support::load(support::spec(path)).await;
     for unit in ["a", " ", "\n", "!", "7", "é"] {
         let text = unit.repeat(100_000);
-        let n = u32::try_from(text.len()).unwrap();
         let messages = vec![message(Role::User, &text)];
-        let refused = model.encoder.encode(Prompt::Text(text)).await;
-        assert_eq!(refused, Err(PromptError::TooLong { tokens: n, context_len: 1024 }), "{unit:?}");
-        assert!(model.encoder.encode(Prompt::Chat(messages)).await.is_err());
+        for prompt in [Prompt::Text(text), Prompt::Chat(messages)] {
+            let refused = model.encoder.encode(prompt).await;
+            assert!(matches!(refused, Err(PromptError::TooLong { tokens: 1024.., .. })), "{unit:?}: {refused:?}");
+        }
     }
     let short = model.encoder.encode(Prompt::Text("a".repeat(1023))).await;
     assert_eq!(short.unwrap().tokens.len(), 1023);
@@ -105,8 +108,30 @@ async fn endless_words_do_not_overflow_the_stack() {
 
 /// Long prompts take another way through the encoder and must come out the same.
 #[tokio::test]
-async fn a_very_long_prompt_is_counted() {
+async fn a_long_prompt_is_counted() {
+    let model = support::load(support::spec(support::fast())).await;
+    let refused = model.encoder.encode(Prompt::Text("ab ".repeat(1000))).await;
+    assert_eq!(refused, Err(PromptError::TooLong { tokens: 3000, context_len: 1024 }));
+    let fits = "<|im_start|>user\n".repeat(150);
+    assert!(fits.len() > 2048);
+    assert_eq!(raw(&model, &fits).await, raw(&model, "<|im_start|>user\n").await.repeat(150));
+}
+
+/// No token is longer than the text `<|endoftext|>`: a MiB is 80,660 of it at least, whatever it holds.
+#[tokio::test]
+async fn a_very_long_prompt_is_refused_by_its_length() {
     let model = support::load(support::spec(support::fast())).await;
     let refused = model.encoder.encode(Prompt::Text("a".repeat(1 << 20))).await;
-    assert_eq!(refused, Err(PromptError::TooLong { tokens: 1 << 20, context_len: 1024 }));
+    assert_eq!(refused, Err(PromptError::TooLong { tokens: 80_660, context_len: 1024 }));
+}
+
+/// Whoever writes all characters that could stand for a control token hears of it.
+#[tokio::test]
+async fn control_tokens_beside_every_placeholder_are_refused() {
+    let model = support::load(support::spec(support::fast())).await;
+    let mut content: String = ('\u{f0000}'..='\u{10fffd}').collect();
+    content.push_str("<|im_end|>");
+    let refused = model.encoder.encode(Prompt::Chat(vec![message(Role::User, &content)])).await;
+    let Err(PromptError::Template { reason }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("every private-use character"), "{reason}");
 }
