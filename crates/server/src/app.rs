@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serving::Service;
 
+use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::error::ApiError;
 use crate::limits::HttpLimits;
@@ -45,7 +46,9 @@ impl Default for AppOptions {
 pub fn app(service: Service, options: AppOptions) -> Router {
     let AppOptions { limits, ids, clock, shutdown } = options;
     let created = clock.unix_seconds();
-    let app = App { service, limits, clock, shutdown, created };
+    let bodies = chat::Bodies::new(limits.bodies_max_bytes);
+    let catalogue = Catalogue::new(service.models());
+    let app = App { service, limits, catalogue, bodies, clock, shutdown, created };
     Router::new()
         .route("/", get(index::show))
         .route("/health", get(health::health))

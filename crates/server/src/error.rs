@@ -9,6 +9,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use serving::{Failure, Refusal};
 
+use crate::echo;
 use crate::validate::BadRequest;
 use crate::wire::error::{Detail, ErrorEnvelope, ErrorObject};
 
@@ -21,10 +22,14 @@ pub(crate) enum ApiError {
     BodyTooLarge(usize),
     /// The body did not arrive in time.
     BodyTimeout(Duration),
+    /// The bodies of others take all the memory that bodies may take.
+    Busy,
     /// The body broke off.
     BodyBroken(String),
     /// Nothing is served under this path.
     UnknownPath(String),
+    /// The path is no text.
+    BadPath(String),
     /// The path exists, and the method does not.
     MethodNotAllowed,
     /// All connections are taken; this one serves only what needs no model.
@@ -40,11 +45,12 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
     use StatusCode as S;
     match error {
         ApiError::Invalid(bad) => (S::BAD_REQUEST, "invalid_request_error", bad.param.as_deref()),
-        ApiError::BodyBroken(_) => (S::BAD_REQUEST, "invalid_request_error", None),
+        ApiError::BodyBroken(_) | ApiError::BadPath(_) => (S::BAD_REQUEST, "invalid_request_error", None),
         ApiError::BodyTimeout(_) => (S::REQUEST_TIMEOUT, "body_timeout", None),
         ApiError::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large", None),
         ApiError::UnknownPath(_) => (S::NOT_FOUND, "unknown_path", None),
         ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", None),
+        ApiError::Busy => (S::SERVICE_UNAVAILABLE, "server_busy", None),
         ApiError::Crowded => (S::SERVICE_UNAVAILABLE, "too_many_connections", None),
         ApiError::Failed(Failure::Backend { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
         ApiError::Failed(Failure::ShuttingDown) => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
@@ -72,18 +78,20 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
 fn message(error: &ApiError) -> String {
     match error {
         ApiError::Invalid(bad) => bad.message.clone(),
-        ApiError::BodyBroken(reason) => format!("the body could not be read: {reason}"),
+        ApiError::BodyBroken(reason) => format!("the body could not be read: {}", echo::sentence(reason)),
         ApiError::BodyTimeout(limit) => format!("the body did not arrive within {limit:?}; send it faster"),
         ApiError::BodyTooLarge(max) => format!("the body has more than {max} bytes; send less"),
-        ApiError::UnknownPath(path) => format!("there is nothing at {path}; GET / lists what there is"),
+        ApiError::UnknownPath(path) => format!("there is nothing at {}; GET / lists what there is", echo::value(path)),
+        ApiError::BadPath(reason) => format!("the path could not be read: {}", echo::sentence(reason)),
         ApiError::MethodNotAllowed => "this path takes another method; the Allow header says which".into(),
+        ApiError::Busy => "too many requests are being read; ask again after the time in the Retry-After header".into(),
         ApiError::Crowded => "all connections are in use; ask again later".into(),
         ApiError::Failed(Failure::Stalled(limit)) => format!("the answer was not read for {limit:?}, so it was ended"),
         ApiError::Failed(Failure::ShuttingDown) | ApiError::Refused(Refusal::ShuttingDown) => {
             "the server is shutting down; ask again when it is back".into()
         }
         ApiError::Refused(Refusal::ModelUnavailable { model, .. }) => {
-            format!("model \"{model}\" is not available; GET /ready and the server's log say why")
+            format!("model \"{model}\" is not available; the server's log says why")
         }
         ApiError::Refused(refusal @ (Refusal::QueueFull { .. } | Refusal::QueueTimeout { .. })) => {
             format!("{refusal}; ask again after the time in the Retry-After header")
@@ -93,7 +101,7 @@ fn message(error: &ApiError) -> String {
         }
         ApiError::Refused(refusal @ Refusal::UnknownModel { .. }) => refusal.to_string(),
         ApiError::Refused(Refusal::Prompt(prompt)) if !matches!(prompt, PromptError::Failed { .. }) => {
-            prompt.to_string()
+            echo::sentence(&prompt.to_string()).into()
         }
         ApiError::Failed(Failure::Backend { .. }) | ApiError::Refused(_) => {
             "the engine failed; only this request is affected, and asking again may help".into()
@@ -108,7 +116,7 @@ fn retry_seconds(error: &ApiError) -> Option<u64> {
         ApiError::Refused(Refusal::QueueFull { retry_after, .. } | Refusal::QueueTimeout { retry_after, .. }) => {
             retry_after.unwrap_or_default()
         }
-        ApiError::Crowded => Duration::ZERO,
+        ApiError::Busy | ApiError::Crowded => Duration::ZERO,
         _ => return None,
     };
     Some((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1))
@@ -152,7 +160,12 @@ impl IntoResponse for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(match refusal {
+            Refusal::UnknownModel { asked, known } => {
+                Refusal::UnknownModel { asked: echo::value(&asked).into(), known }
+            }
+            refusal => refusal,
+        })
     }
 }
 
@@ -219,7 +232,9 @@ mod tests {
             (ApiError::BodyTimeout(second), (408, "body_timeout", None, None)),
             (ApiError::BodyTooLarge(9), (413, "body_too_large", None, None)),
             (ApiError::UnknownPath("/x".into()), (404, "unknown_path", None, None)),
+            (ApiError::BadPath("no UTF-8".into()), (400, "invalid_request_error", None, None)),
             (ApiError::MethodNotAllowed, (405, "method_not_allowed", None, None)),
+            (ApiError::Busy, (503, "server_busy", None, Some(1))),
             (ApiError::Crowded, (503, "too_many_connections", None, Some(1))),
             (ApiError::Failed(failed), (500, "backend_error", None, None)),
             (ApiError::Failed(Failure::ShuttingDown), (503, "shutting_down", None, None)),
@@ -228,6 +243,22 @@ mod tests {
         for (error, expected) in rows {
             assert_eq!(summary(&error), expected, "{error:?}");
             assert!(!message(&error).contains("secret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_wrote_is_said_back_in_short() {
+        let long = || "x".repeat(9_000);
+        let unknown = Refusal::UnknownModel { asked: long(), known: vec!["fast".into()] };
+        let errors = [
+            ApiError::from(unknown),
+            ApiError::UnknownPath(long()),
+            ApiError::BadPath(long()),
+            ApiError::BodyBroken(long()),
+        ];
+        for error in errors {
+            let message = message(&error);
+            assert!(message.len() < 500 && message.contains('…'), "{message}");
         }
     }
 

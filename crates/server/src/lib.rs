@@ -16,16 +16,20 @@
 //! Not here: who may enter a model and when (`serving`), and what an engine does (`backend`).
 
 mod app;
+mod catalogue;
 mod cli;
 mod clock;
 mod config;
 mod connection;
+mod echo;
 mod embedded;
 mod engine;
 mod error;
 mod limits;
 mod listen;
+mod output;
 mod progress;
+mod read_ahead;
 mod report;
 mod request_id;
 mod routes;
@@ -35,6 +39,7 @@ mod signals;
 mod sse;
 mod state;
 mod telemetry;
+mod under_way;
 mod validate;
 mod wire;
 mod write_timeout;

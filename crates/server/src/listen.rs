@@ -12,11 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Peer, serve_connection};
-use crate::limits::HttpLimits;
+use crate::limits::{CROWD_MAX, HttpLimits};
 use crate::shutdown::Shutdown;
-
-/// Connections beyond the limit that are still told so, and that can still ask for `/health`.
-const CROWD_MAX: usize = 32;
 
 /// Pauses after failed accepts, one after another: without them the loop would spin while no file handle is free.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);

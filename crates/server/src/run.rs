@@ -1,6 +1,6 @@
 //! `edison serve`, from the arguments to the exit code.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::Path;
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::app::{AppOptions, app};
 use crate::cli::{Cli, Command, LogFormat, ServeArgs};
 use crate::config::{self, Config};
+use crate::output::{complain, say};
 use crate::shutdown::Shutdown;
 use crate::signals::Signals;
 use crate::{engine, listen, progress, report, telemetry};
@@ -39,14 +40,8 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn fail(message: &str, code: u8) -> ExitCode {
-    eprintln!("edison: {message}");
+    complain(message);
     ExitCode::from(code)
-}
-
-/// Writes to standard output. That nobody reads it is no reason to stop serving.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn serve(args: &ServeArgs) -> Result<(), Stop> {
@@ -59,7 +54,8 @@ fn serve(args: &ServeArgs) -> Result<(), Stop> {
     if !std::io::stderr().is_terminal() || args.log_format == LogFormat::Json {
         bars.set_draw_target(ProgressDrawTarget::hidden());
     }
-    telemetry::start(args.log_format, bars.clone()).map_err(Stop::Usage)?;
+    // Until the end of the function: the last lines are written then, before the reason of the end is told.
+    let _log = telemetry::start(args.log_format, bars.clone()).map_err(Stop::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stop::Failure(format!("no threads to run on: {error}")))?;
     let ended = runtime.block_on(run_server(&config, args, &bars));
@@ -149,7 +145,11 @@ async fn until_nothing_loaded(
         return format!("no model could be loaded\n  {}", failures.join("\n  "));
     }
     match format {
-        LogFormat::Text => say(&report::serving(address, config, &views)),
+        // Not awaited: that nobody reads it is no reason to stop serving.
+        LogFormat::Text => {
+            let report = report::serving(address, config, &views);
+            drop(tokio::task::spawn_blocking(move || say(&report)));
+        }
         LogFormat::Json => {
             let ready = views.iter().filter(|view| view.state == LoadState::Ready).count();
             tracing::info!(%address, ready, failed = failures.len(), "serving");

@@ -2,14 +2,20 @@
 
 use serving::Service;
 
+use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::limits::HttpLimits;
+use crate::routes::chat::Bodies;
 use crate::shutdown::Shutdown;
 
 /// The service, and what the routes need besides.
 pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) limits: HttpLimits,
+    /// What is known of the models for good.
+    pub(crate) catalogue: Catalogue,
+    /// The budget of memory for bodies.
+    pub(crate) bodies: Bodies,
     pub(crate) clock: WallClock,
     pub(crate) shutdown: Shutdown,
     /// When the server came up, in seconds since 1970: the age of everything in `/v1/models`.

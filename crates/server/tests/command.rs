@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn edison(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_edison")).args(args).output().expect("the program starts")
@@ -53,6 +53,39 @@ fn bad_arguments_end_with_2() {
     }
 }
 
+/// A configuration whose problem takes more words than a pipe holds.
+fn long_problem(folder: &Path) -> String {
+    let name = "x".repeat(200_000);
+    file(folder, "edison.toml", &format!("[[models]]\nname = \"m\"\nfile = \"{name}\"\n"))
+}
+
+/// Method: the pipe is there and nobody reads it, so that it is full before the message ends.
+#[test]
+fn the_program_ends_although_nobody_reads_its_last_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = long_problem(folder.path());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_edison"))
+        .args(["serve", "--config", &config])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    assert_eq!(program.wait().expect("it ends").code(), Some(2));
+}
+
+/// A panic while the message is written would end with 101.
+#[test]
+fn a_closed_standard_error_does_not_change_the_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = long_problem(folder.path());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_edison"))
+        .args(["serve", "--config", &config])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(program.stderr.take());
+    assert_eq!(program.wait().expect("it ends").code(), Some(2));
+}
+
 #[test]
 fn an_address_in_use_ends_with_1_and_says_so() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -81,7 +114,6 @@ fn a_file_that_is_no_model_ends_with_1_and_says_which() {
 fn the_demo_models_are_served_until_a_signal_comes() {
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpStream;
-    use std::process::Stdio;
 
     let folder = tempfile::tempdir().expect("a folder");
     let port_file = folder.path().join("port");

@@ -122,11 +122,13 @@ fn table<'a, 'text>(
 fn read_http(section: &mut Section<'_, '_>, http: &mut HttpLimits, problems: &mut Collector<'_>) {
     let headers_min = HEADERS_MIN_BYTES as u64;
     section.set("body_max_bytes", &mut http.body_max_bytes, integer(1024..=1024 * MIB), problems);
+    section.set("bodies_max_bytes", &mut http.bodies_max_bytes, integer(1024..=64 * 1024 * MIB), problems);
     section.set("body_read_timeout", &mut http.body_read_timeout, time(INSTANT), problems);
     section.set("headers_max_bytes", &mut http.headers_max_bytes, integer(headers_min..=MIB), problems);
     section.set("header_read_timeout", &mut http.header_read_timeout, time(INSTANT), problems);
     section.set("write_timeout", &mut http.write_timeout, time(INSTANT), problems);
     section.set("connections_max", &mut http.connections_max, integer(1..=1_000_000), problems);
+    section.set("messages_max", &mut http.messages_max, integer(1..=1_000_000), problems);
     section.set("streams_max", &mut http.streams_max, integer(1..=10_000), problems);
     section.set("drain_timeout", &mut http.drain_timeout, time(Duration::ZERO), problems);
 }

@@ -37,11 +37,13 @@ fn server(config: &Config) -> Keys {
     vec![
         ("listen", text(&config.listen.to_string())),
         ("body_max_bytes", integer(http.body_max_bytes)),
+        ("bodies_max_bytes", integer(http.bodies_max_bytes)),
         ("body_read_timeout", text(&duration::format(http.body_read_timeout))),
         ("headers_max_bytes", integer(http.headers_max_bytes)),
         ("header_read_timeout", text(&duration::format(http.header_read_timeout))),
         ("write_timeout", text(&duration::format(http.write_timeout))),
         ("connections_max", integer(http.connections_max)),
+        ("messages_max", integer(http.messages_max)),
         ("streams_max", integer(http.streams_max as usize)),
         ("drain_timeout", text(&duration::format(http.drain_timeout))),
     ]

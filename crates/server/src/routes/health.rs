@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
-use serving::LoadState;
+use serving::{LoadState, ModelState, ModelView};
 
 use crate::state::App;
 
@@ -32,27 +32,77 @@ struct Readiness {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 enum Load {
-    Loading { progress: f32 },
+    Loading {
+        progress: f32,
+    },
     Ready,
-    Failed { reason: String },
+    /// Loaded, and every lane of it is in quarantine.
+    Stopped,
+    Failed {
+        reason: &'static str,
+    },
 }
 
-/// 200 when every model is loaded; 503 with what is missing otherwise.
+/// Why a model failed may name files, and anybody can ask.
+const FAILED: &str = "it could not be loaded, or its engine broke for good; the server's log says why";
+
+/// 200 when every model is loaded and has a lane in service or in repair; 503 with what is missing otherwise.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let models: BTreeMap<String, Load> =
-        app.service.models().into_iter().map(|model| (model.id, model.state.into())).collect();
+        app.service.states().into_iter().map(|model| (model.id.clone(), load(&app, model))).collect();
     let draining = app.shutdown.is_draining() || app.service.is_draining();
     let ready = !draining && models.values().all(|load| *load == Load::Ready);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, draining, models })).into_response()
 }
 
-impl From<LoadState> for Load {
-    fn from(state: LoadState) -> Self {
-        match state {
-            LoadState::Loading { progress } => Self::Loading { progress },
-            LoadState::Ready => Self::Ready,
-            LoadState::Failed { reason } => Self::Failed { reason },
+fn load(app: &App, model: ModelState) -> Load {
+    match model.state {
+        LoadState::Loading { progress } => Load::Loading { progress },
+        LoadState::Ready if model.lanes_in_service > 0 => Load::Ready,
+        LoadState::Ready => without_service(app.service.models().into_iter().find(|view| view.id == model.id)),
+        LoadState::Failed { .. } => Load::Failed { reason: FAILED },
+    }
+}
+
+/// A repair is short, and whoever asks meanwhile waits for it as for anybody else; a quarantine can be for good.
+fn without_service(view: Option<ModelView>) -> Load {
+    let mut lanes = view.into_iter().flat_map(|view| view.lanes);
+    if lanes.any(|lane| lane.state != "quarantined") { Load::Ready } else { Load::Stopped }
+}
+
+#[cfg(test)]
+mod tests {
+    use serving::{LaneView, LoadState, ModelView};
+
+    use super::{Load, without_service};
+
+    fn view(lanes: &[&'static str]) -> ModelView {
+        let lane = |state: &&'static str| LaneView { lane: 0, state, holder: None, reason: None };
+        ModelView {
+            id: "m".into(),
+            names: vec![],
+            state: LoadState::Ready,
+            lanes: lanes.iter().map(lane).collect(),
+            waiting: vec![],
+            queue_max: 0,
+            context_len: None,
+            granted_total: 0,
+            history: vec![],
         }
+    }
+
+    /// "free" where a lane came back between the two looks.
+    #[test]
+    fn a_model_is_ready_while_a_lane_of_it_is_in_service_or_in_repair() {
+        for (lanes, load) in [
+            (&["quarantined", "in_repair"][..], Load::Ready),
+            (&["free"], Load::Ready),
+            (&["quarantined", "quarantined"], Load::Stopped),
+            (&[], Load::Stopped),
+        ] {
+            assert_eq!(without_service(Some(view(lanes))), load, "{lanes:?}");
+        }
+        assert_eq!(without_service(None), Load::Stopped);
     }
 }

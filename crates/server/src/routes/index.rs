@@ -7,6 +7,6 @@ pub(crate) async fn show() -> &'static str {
      POST /v1/chat/completions   chat, as in the OpenAI API\n\
      GET  /v1/models             models and tiers that can be asked for\n\
      GET  /locks                 who holds each model, who waits, who held it before\n\
-     GET  /ready                 200 when every model is loaded\n\
+     GET  /ready                 200 when every model can be used\n\
      GET  /health                200 while the process is up\n"
 }

@@ -34,11 +34,14 @@ struct Lock {
     history: Vec<Hold>,
 }
 
+/// Why a lane is out of service may be an engine's own words, and anybody can ask.
+const OUT_OF_SERVICE: &str = "it is out of service; the server's log says why";
+
 #[derive(Serialize)]
 struct Lane {
     lane: u64,
     state: &'static str,
-    reason: Option<String>,
+    reason: Option<&'static str>,
     holder: Option<Holder>,
 }
 
@@ -98,7 +101,12 @@ impl From<ModelView> for Lock {
 
 impl From<LaneView> for Lane {
     fn from(lane: LaneView) -> Self {
-        Self { lane: lane.lane, state: lane.state, reason: lane.reason, holder: lane.holder.map(Holder::from) }
+        Self {
+            lane: lane.lane,
+            state: lane.state,
+            reason: lane.reason.map(|_| OUT_OF_SERVICE),
+            holder: lane.holder.map(Holder::from),
+        }
     }
 }
 
@@ -151,4 +159,19 @@ impl From<Outcome> for Hold {
 /// Milliseconds with three decimals: a hold of a small model can be shorter than one.
 fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serving::LaneView;
+
+    use super::{Lane, OUT_OF_SERVICE};
+
+    #[test]
+    fn a_lane_out_of_service_is_shown_without_the_engines_words() {
+        let view = LaneView { lane: 0, state: "quarantined", holder: None, reason: Some("/secret/m.gguf".into()) };
+        assert_eq!(Lane::from(view).reason, Some(OUT_OF_SERVICE));
+        let view = LaneView { lane: 0, state: "free", holder: None, reason: None };
+        assert_eq!(Lane::from(view).reason, None);
+    }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use serving::{ModelView, Refusal};
+use serving::{LoadState, ModelState, Refusal};
 
 use crate::error::ApiError;
 use crate::state::App;
@@ -17,7 +18,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {
 }
 
 /// One model, by any of its names.
-pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<ModelObject>, ApiError> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<ModelObject>, ApiError> {
+    let Path(id) = id.map_err(|rejection| ApiError::BadPath(rejection.body_text()))?;
     let listed = objects(&app);
     let by_id = listed.iter().find(|object| object.id == id);
     match by_id.or_else(|| listed.iter().find(|object| object.aliases.contains(&id))) {
@@ -30,27 +35,29 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
 }
 
 fn objects(app: &App) -> Vec<ModelObject> {
-    let models = app.service.models();
-    let mut objects: Vec<_> = models.iter().map(|model| object(app, &model.id, model)).collect();
+    let models = app.service.states();
+    let mut objects: Vec<_> = models.iter().filter_map(|model| object(app, &model.id, model)).collect();
     for (tier, id) in app.service.tiers() {
         let model = models.iter().find(|model| model.id == id);
         // A tier that has the name of a model is listed as that model.
         let is_new = objects.iter().all(|object| object.id != tier.as_str());
-        objects.extend(model.filter(|_| is_new).map(|model| object(app, tier.as_str(), model)));
+        objects.extend(model.filter(|_| is_new).and_then(|model| object(app, tier.as_str(), model)));
     }
     objects
 }
 
-fn object(app: &App, name: &str, model: &ModelView) -> ModelObject {
-    let names = std::iter::once(&model.id).chain(&model.names);
-    ModelObject {
+fn object(app: &App, name: &str, model: &ModelState) -> Option<ModelObject> {
+    let entry = app.catalogue.get(&model.id)?;
+    let names = std::iter::once(&entry.id).chain(&entry.names);
+    let look = || app.service.models().into_iter().find(|view| view.id == entry.id)?.context_len;
+    Some(ModelObject {
         id: name.to_owned(),
         object: "model",
         created: app.created,
         owned_by: "edison",
-        root: model.id.clone(),
+        root: entry.id.clone(),
         state: state_name(&model.state),
         aliases: names.filter(|other| *other != name).cloned().collect(),
-        context_len: model.context_len,
-    }
+        context_len: if model.state == LoadState::Ready { entry.context_len(look) } else { None },
+    })
 }

@@ -4,13 +4,18 @@ use backend::{ChatMessage, Role};
 use serde_json::Value;
 
 use super::BadRequest;
+use crate::echo;
 use crate::wire::content::{Content, Part};
 use crate::wire::request::Message;
 
-pub(super) fn check(messages: Option<Vec<Message>>) -> Result<Vec<ChatMessage>, BadRequest> {
+pub(super) fn check(messages: Option<Vec<Message>>, messages_max: usize) -> Result<Vec<ChatMessage>, BadRequest> {
     let messages = messages.unwrap_or_default();
     if messages.is_empty() {
         return Err(BadRequest::field("messages", "messages must have at least one message"));
+    }
+    if messages.len() > messages_max {
+        let message = format!("messages has {} messages, and {messages_max} are the most", messages.len());
+        return Err(BadRequest::field("messages", message));
     }
     messages.into_iter().enumerate().map(|(index, message)| check_one(index, message)).collect()
 }
@@ -64,6 +69,7 @@ fn text(path: &str, part: Part) -> Result<String, BadRequest> {
         (Some("text"), Some(text)) => Ok(text),
         (Some("text"), None) => Err(BadRequest::field(format!("{path}.text"), format!("{path}.text is missing"))),
         (Some(kind), _) => {
+            let kind = echo::value(kind);
             let message = format!("{path} is of type \"{kind}\", and this server takes parts of type \"text\" only");
             Err(BadRequest::field(format!("{path}.type"), message))
         }

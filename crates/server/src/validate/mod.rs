@@ -11,10 +11,8 @@ mod unsupported;
 
 use backend::{ChatMessage, Sampling};
 
+use crate::limits::{MODEL_MAX_BYTES, STOP_MAX_BYTES, STOPS_MAX};
 use crate::wire::request::{ChatRequest, Stop};
-
-/// Stop strings that one request may have.
-const STOPS_MAX: usize = 4;
 
 /// A request that says something wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +51,8 @@ pub(crate) struct Streaming {
     pub(crate) include_usage: bool,
 }
 
-/// Reads and checks the body of a chat request.
-pub(crate) fn chat(body: &[u8]) -> Result<Chat, BadRequest> {
+/// Reads and checks the body of a chat request, which may have `messages_max` messages.
+pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest> {
     let request = read::chat_request(body)?;
     let sampling = sampling(&request)?;
     let max_tokens = max_tokens(&request)?;
@@ -64,7 +62,7 @@ pub(crate) fn chat(body: &[u8]) -> Result<Chat, BadRequest> {
     }
     Ok(Chat {
         model: model(request.model)?,
-        messages: messages::check(request.messages)?,
+        messages: messages::check(request.messages, messages_max)?,
         sampling,
         seed: request.seed.map(fold_seed),
         max_tokens,
@@ -74,9 +72,14 @@ pub(crate) fn chat(body: &[u8]) -> Result<Chat, BadRequest> {
 }
 
 fn model(model: Option<String>) -> Result<String, BadRequest> {
-    model
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| BadRequest::field("model", "model is missing: name one of those that GET /v1/models lists"))
+    match model {
+        Some(name) if name.len() > MODEL_MAX_BYTES => Err(BadRequest::field(
+            "model",
+            format!("model has more than {MODEL_MAX_BYTES} bytes: name one of those that GET /v1/models lists"),
+        )),
+        Some(name) if !name.is_empty() => Ok(name),
+        _ => Err(BadRequest::field("model", "model is missing: name one of those that GET /v1/models lists")),
+    }
 }
 
 /// Takes the given parameters over the defaults. An explicit 0 is a value, not an absence.
@@ -134,6 +137,10 @@ fn stop(stop: Option<Stop>) -> Result<Vec<String>, BadRequest> {
     if stop.len() > STOPS_MAX {
         let message = format!("stop has {} texts, and {STOPS_MAX} are the most", stop.len());
         return Err(BadRequest::field("stop", message));
+    }
+    // Every piece of the answer is compared with each of them.
+    if stop.iter().any(|text| text.len() > STOP_MAX_BYTES) {
+        return Err(BadRequest::field("stop", format!("stop has a text of more than {STOP_MAX_BYTES} bytes")));
     }
     if stop.iter().any(String::is_empty) {
         return Err(BadRequest::field("stop", "stop has an empty text, which would end every answer before it begins"));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{BadRequest, unsupported};
+use crate::echo;
 use crate::wire::request::ChatRequest;
 
 /// Reads a chat request. What it says is not checked yet.
@@ -11,11 +12,12 @@ pub(super) fn chat_request(body: &[u8]) -> Result<ChatRequest, BadRequest> {
     unsupported::take_out(&mut fields)?;
     let mut track = serde_path_to_error::Track::new();
     let typed = serde_path_to_error::Deserializer::new(Value::Object(fields), &mut track);
-    let passed_over = |path: serde_ignored::Path<'_>| tracing::debug!(field = %path, "unknown field passed over");
+    let passed_over = |path: serde_ignored::Path<'_>| tracing::debug!(field = %echo::value(&path.to_string()), "unknown field passed over");
     let request = serde_ignored::deserialize(typed, passed_over);
     request.map_err(|error: serde_json::Error| {
         let path = track.path().to_string();
-        BadRequest { message: format!("{path}: {error}"), param: Some(path) }
+        let path = echo::value(&path);
+        BadRequest { message: format!("{path}: {}", echo::sentence(&error.to_string())), param: Some(path.into()) }
     })
 }
 
@@ -24,7 +26,7 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, BadRequest> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         // The place is the field that was being read; outside of every field there is none.
         let path = error.path().to_string();
-        syntax(error.inner(), (path != ".").then_some(path))
+        syntax(error.inner(), (path != ".").then(|| echo::value(&path).into()))
     })?;
     json.end().map_err(|error| syntax(&error, None))?;
     match value {
@@ -35,5 +37,5 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, BadRequest> {
 
 /// The error says line and column itself.
 fn syntax(error: &serde_json::Error, param: Option<String>) -> BadRequest {
-    BadRequest { message: format!("the body is not valid JSON: {error}"), param }
+    BadRequest { message: format!("the body is not valid JSON: {}", echo::sentence(&error.to_string())), param }
 }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::{BadRequest, Streaming, chat, fold_seed};
 
+const MESSAGES_MAX: usize = 3;
+
 /// A good request with `changes` on top.
 fn body(changes: &Value) -> Vec<u8> {
     let mut body = json!({"model": "fast", "messages": [{"role": "user", "content": "hi"}]});
@@ -14,7 +16,7 @@ fn body(changes: &Value) -> Vec<u8> {
 }
 
 fn refused(body: &[u8]) -> BadRequest {
-    match chat(body) {
+    match chat(body, MESSAGES_MAX) {
         Err(error) => error,
         Ok(taken) => panic!("taken: {taken:?}"),
     }
@@ -24,6 +26,7 @@ fn refused(body: &[u8]) -> BadRequest {
 #[test]
 fn a_bad_field_is_refused_by_name() {
     let message = |message: Value| json!({ "messages": [message] });
+    let said = |content| json!({"role": "user", "content": content});
     let image = json!([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]);
     let rows = [
         (json!({"model": null}), "model", "GET /v1/models"),
@@ -59,7 +62,7 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"top_k": 1.5}), "top_k", "floating point"),
         (json!({"presence_penalty": 3}), "presence_penalty", "from -2 to 2"),
         (json!({"frequency_penalty": -3}), "frequency_penalty", "from -2 to 2"),
-        (json!({"repeat_penalty": 0}), "repeat_penalty", "above 0"),
+        (json!({"repeat_penalty": 0}), "repeat_penalty", "must be a number"),
         (json!({"repeat_last_n": -1}), "repeat_last_n", "an integer from 0"),
         (json!({"seed": 1.5}), "seed", "floating point"),
         (json!({"max_tokens": 0}), "max_tokens", "from 1"),
@@ -69,6 +72,9 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"stop": ""}), "stop", "empty"),
         (json!({"stop": ["a", ""]}), "stop", "empty"),
         (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop", "4 are the most"),
+        (json!({"stop": ["a", "x".repeat(257)]}), "stop", "more than 256 bytes"),
+        (json!({"model": "x".repeat(257)}), "model", "more than 256 bytes"),
+        (json!({"messages": (["a", "b", "c", "d"].map(said))}), "messages", "has 4 messages, and 3 are the most"),
         (json!({"stop": 7}), "stop", "a string or an array"),
         (json!({"n": 2}), "n", "must be 1"),
         (json!({"n": 0}), "n", "must be 1"),
@@ -101,12 +107,45 @@ fn bad_json_is_refused_with_line_and_column() {
     }
 }
 
+/// What a client wrote comes back in messages, params and log lines: never more than a few lines of it.
+#[test]
+fn what_is_said_back_is_short() {
+    let long = "ä".repeat(300_000);
+    let part = json!([{"type": long, "text": "a"}]);
+    let typed = [
+        json!({"model": long}),
+        json!({"temperature": long}),
+        json!({"messages": long}),
+        json!({"stop": [long]}),
+        json!({"messages": [{"role": long, "content": "hi"}]}),
+        json!({"messages": [{"role": "user", "content": part}]}),
+        json!({"stream_options": {"include_usage": long}}),
+    ];
+    let bodies = typed.iter().map(body).chain([format!("{{\"{long}\": NaN}}").into_bytes()]);
+    for body in bodies {
+        let error = refused(&body);
+        let (message, param) = (error.message.chars().count(), error.param.map_or(0, |param| param.chars().count()));
+        assert!(message <= 400 && param <= 65, "{message} and {param} characters");
+    }
+}
+
+#[test]
+fn bounds_include_their_limits() {
+    let said = |content| json!({"role": "user", "content": content});
+    let most = json!({
+        "model": "x".repeat(256),
+        "messages": (["a", "b", "c"].map(said)),
+        "stop": (["a", "b", "c"].map(|text| text.repeat(256))),
+    });
+    assert!(chat(&body(&most), MESSAGES_MAX).is_ok());
+}
+
 #[test]
 fn absent_and_null_fields_take_the_defaults() {
     let nulls =
         json!({"temperature": null, "stop": null, "stream": null, "n": null, "stream_options": null, "seed": null});
     for changes in [json!({}), nulls] {
-        let taken = chat(&body(&changes)).expect("a good request");
+        let taken = chat(&body(&changes), MESSAGES_MAX).expect("a good request");
         assert_eq!(taken.sampling, Sampling::default());
         assert_eq!((taken.seed, taken.max_tokens, taken.stream), (None, None, None));
         assert!(taken.stop.is_empty());
@@ -117,7 +156,7 @@ fn absent_and_null_fields_take_the_defaults() {
 #[test]
 fn an_explicit_zero_is_zero() {
     let zeros = json!({"temperature": 0, "top_k": 0, "min_p": 0, "repeat_last_n": 0, "seed": 0});
-    let taken = chat(&body(&zeros)).expect("a good request");
+    let taken = chat(&body(&zeros), MESSAGES_MAX).expect("a good request");
     assert!(taken.sampling.is_greedy());
     assert_eq!((taken.sampling.top_k, taken.sampling.min_p, taken.sampling.repeat_last_n), (0, 0.0, 0));
     assert_eq!(taken.seed, Some(0));
@@ -125,17 +164,20 @@ fn an_explicit_zero_is_zero() {
 
 #[test]
 fn every_field_arrives() {
-    let taken = chat(&body(&json!({
-        "messages": [
-            {"role": "developer", "content": "be brief", "name": "x"},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-            {"role": "assistant", "content": "c", "tool_calls": [], "refusal": null},
-        ],
-        "temperature": 0.5, "top_p": 0.5, "top_k": 5, "min_p": 0.25, "repeat_penalty": 1.5, "repeat_last_n": 6,
-        "presence_penalty": -1, "frequency_penalty": 1, "seed": 7, "max_tokens": 8, "max_completion_tokens": 8,
-        "stop": "END", "n": 1, "user": "me", "stream": true, "stream_options": {"include_usage": true},
-        "nobody_knows_this": {"x": 1},
-    })))
+    let taken = chat(
+        &body(&json!({
+            "messages": [
+                {"role": "developer", "content": "be brief", "name": "x"},
+                {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+                {"role": "assistant", "content": "c", "tool_calls": [], "refusal": null},
+            ],
+            "temperature": 0.5, "top_p": 0.5, "top_k": 5, "min_p": 0.25, "repeat_penalty": 1.5, "repeat_last_n": 6,
+            "presence_penalty": -1, "frequency_penalty": 1, "seed": 7, "max_tokens": 8, "max_completion_tokens": 8,
+            "stop": "END", "n": 1, "user": "me", "stream": true, "stream_options": {"include_usage": true},
+            "nobody_knows_this": {"x": 1},
+        })),
+        MESSAGES_MAX,
+    )
     .expect("a good request");
     let said = |role, content: &str| ChatMessage { role, content: content.into() };
     let messages = [said(Role::System, "be brief"), said(Role::User, "a\nb"), said(Role::Assistant, "c")];
@@ -163,6 +205,9 @@ fn every_integer_is_a_seed() {
     assert_eq!(fold_seed(i64::from(u32::MAX)), u32::MAX);
     assert_ne!(fold_seed(1 << 40), fold_seed(1 << 41));
     for seed in [i64::MIN, -1, i64::MAX] {
-        assert_eq!(chat(&body(&json!({ "seed": seed }))).expect("a good request").seed, Some(fold_seed(seed)));
+        assert_eq!(
+            chat(&body(&json!({ "seed": seed })), MESSAGES_MAX).expect("a good request").seed,
+            Some(fold_seed(seed))
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use server::{HEADERS_MIN_BYTES, HttpLimits, Peer};
 use tokio::time::Instant;
 
@@ -113,4 +115,33 @@ async fn a_crowded_connection_gets_what_needs_no_model_and_one_answer() {
     let mut client = crowded();
     client.send("GET /health HTTP/1.1\r\nhost: h\r\n\r\n").await;
     assert!(client.rest().await.starts_with("HTTP/1.1 200 "), "the server closes by itself");
+}
+
+/// There are few places for crowded connections, and a silent one takes one from somebody who wants to ask.
+#[tokio::test(start_paused = true)]
+async fn a_crowded_connection_has_two_seconds_for_its_question() {
+    let server = server().await;
+    for beginning in ["", "P", "GET /health HTTP/1.1\r\nhost:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let begun = Instant::now();
+        let mut client = server.connect_as(Peer { client: None, is_crowded: true });
+        client.send(beginning).await;
+        client.gone().await;
+        assert!((2 * SECOND..=3 * SECOND).contains(&begun.elapsed()), "{beginning:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowded_http2_connection_gets_one_answer() {
+    let server = server().await;
+    let io = TokioIo::new(server.connect_as(Peer { client: None, is_crowded: true }).into_io());
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    let health = || http::Request::get("http://h/health").body(Empty::<bytes::Bytes>::new()).expect("a request");
+    let answer = sender.send_request(health()).await.expect("an answer");
+    assert_eq!(answer.into_body().collect().await.expect("a body").to_bytes(), "{\"status\":\"ok\"}");
+    let begun = Instant::now();
+    connection.await.expect("no panic").expect("the connection ends in order");
+    assert!(begun.elapsed() <= SECOND, "{:?}", begun.elapsed());
+    assert!(sender.send_request(health()).await.is_err());
 }

@@ -1,9 +1,13 @@
 //! The shapes of answers: paths, methods, ids, listings, and HTTP/2.
 
+use std::time::Duration;
+
+use backend_mock::ModelScript;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use server::HttpLimits;
+use serving::LoadState;
 
 use super::support::{Server, hundred_ms};
 
@@ -24,6 +28,7 @@ async fn unknown_paths_and_methods_are_answered_in_the_style_of_their_readers() 
         ("GET", "/v1/nothing", "404 Not Found", "unknown_path"),
         ("GET", "/v1/models/none", "404 Not Found", "model_not_found"),
         ("GET", "/v1/chat/completions", "405 Method Not Allowed", "method_not_allowed"),
+        ("GET", "/v1/models/%ff", "400 Bad Request", "invalid_request_error"),
         ("DELETE", "/v1/models", "405 Method Not Allowed", "method_not_allowed"),
     ];
     for (method, path, status, code) in rows {
@@ -80,6 +85,30 @@ async fn models_and_tiers_are_listed_and_found_by_every_name() {
     }
 }
 
+/// The context is known once the model is loaded, and not before.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_loads_is_listed_without_its_context() {
+    let slow = ModelScript { load_time: Duration::from_secs(1), ..hundred_ms() };
+    let server = Server::begin(slow, HttpLimits::default());
+    for (state, context_len) in [("loading", Value::Null), ("ready", json!(4096)), ("ready", json!(4096))] {
+        let (_, model) = parts(&server.connect().ask("GET", "/v1/models/m").await);
+        assert_eq!((&model["state"], &model["context_len"]), (&json!(state), &context_len));
+        server.service.loaded().await;
+    }
+}
+
+/// Why a model failed may name files, and anybody can ask.
+#[tokio::test(start_paused = true)]
+async fn ready_says_that_a_model_failed_and_not_in_the_engines_words() {
+    let broken = ModelScript { load_failures: u32::MAX, ..hundred_ms() };
+    let server = Server::start(broken, HttpLimits::default()).await;
+    let LoadState::Failed { reason } = server.service.models()[0].state.clone() else { panic!("it was loaded") };
+    let (head, body) = parts(&server.connect().ask("GET", "/ready").await);
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert_eq!((&body["models"]["m"]["state"], &body["ready"]), (&json!("failed"), &json!(false)));
+    assert!(body.to_string().contains("the server's log says why") && !body.to_string().contains(&reason), "{body}");
+}
+
 /// The view during a hold, and the record after it.
 #[tokio::test(start_paused = true)]
 async fn locks_tell_who_holds_who_waits_and_who_held() {
@@ -89,7 +118,7 @@ async fn locks_tell_who_holds_who_waits_and_who_held() {
     first.read_until("\"content\":\"2\"}").await;
     second.chat(false).await;
     // The second one's request is read before the time moves.
-    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let (_, now) = parts(&server.connect().ask("GET", "/locks").await);
     let model = &now["models"][0];
     assert_eq!((&model["id"], &model["state"], &model["queue_max"]), (&json!("m"), &json!("ready"), &json!(64)));

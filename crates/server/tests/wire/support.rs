@@ -25,6 +25,13 @@ pub(crate) fn hundred_ms() -> ModelScript {
 impl Server {
     /// Starts it and waits until the model is loaded.
     pub(crate) async fn start(script: ModelScript, limits: HttpLimits) -> Self {
+        let server = Self::begin(script, limits);
+        server.service.loaded().await;
+        server
+    }
+
+    /// Starts it while the model still loads.
+    pub(crate) fn begin(script: ModelScript, limits: HttpLimits) -> Self {
         let spec = ModelSpec {
             name: "m".into(),
             source: ModelSource::File("m.gguf".into()),
@@ -39,7 +46,6 @@ impl Server {
         let config = ServiceConfig { models: vec![model], tiers, ..ServiceConfig::default() };
         let mock = MockBackend::new(MockConfig::default().with_model("m", script));
         let service = Service::start(config, Arc::new(mock)).expect("a consistent configuration");
-        service.loaded().await;
         let clock = WallClock::fixed(1_700_000_000);
         let options = AppOptions { limits, ids: RequestIds::with_prefix("t"), clock, shutdown: Shutdown::default() };
         Self { service, options }
@@ -111,6 +117,12 @@ impl Client {
         self.io.read_to_end(&mut read).await.expect("a pipe does not fail");
         self.served.await.expect("the connection's task does not panic");
         String::from_utf8(read).expect("answers are UTF-8")
+    }
+
+    /// Waits until the server has ended the connection, whatever it says before.
+    pub(crate) async fn gone(self) {
+        self.served.await.expect("the connection's task does not panic");
+        drop(self.io);
     }
 
     /// The pipe itself, for a client that speaks HTTP/2.

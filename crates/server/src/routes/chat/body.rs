@@ -1,24 +1,177 @@
-//! Reads a body whole, within its bounds.
+//! Reads a body whole and makes a chat of it, within its bounds.
+//!
+//! A body takes memory before its request has a place in any queue. So all bodies that are being read or parsed share
+//! one budget, and whoever finds it spent waits for a part of it.
+
+use std::num::NonZero;
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
-use crate::limits::HttpLimits;
+use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
+use crate::validate::{self, Chat};
 
-pub(super) async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
-    let max = limits.body_max_bytes;
-    // A client that announces too much is told so before it has sent it.
-    if body.size_hint().lower() > max as u64 {
-        return Err(ApiError::BodyTooLarge(max));
+/// The budget is counted in these.
+const KIB: usize = 1024;
+
+/// What bodies share.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    /// KiB that may still be taken.
+    budget: Arc<Semaphore>,
+    budget_kib: u32,
+    /// Large bodies that may be parsed at one time, one for each core.
+    parsers: Arc<Semaphore>,
+}
+
+impl Bodies {
+    pub(crate) fn new(budget_bytes: usize) -> Self {
+        let budget_kib = kib(budget_bytes);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { budget: semaphore(budget_kib as usize), budget_kib, parsers: semaphore(cores) }
     }
-    let limit = limits.body_read_timeout;
+
+    /// Reads a chat.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up its part of the budget, or its place in the queue for one; a body that is already
+    /// being parsed gives it up when that is over.
+    pub(super) async fn chat(&self, body: Body, limits: &HttpLimits) -> Result<Chat, ApiError> {
+        let max = limits.body_max_bytes;
+        let announced = body.size_hint();
+        // A client that announces too much is told so before it has sent it.
+        if announced.lower() > max as u64 {
+            return Err(ApiError::BodyTooLarge(max));
+        }
+        let most = announced.exact().map_or(max, |bytes| usize::try_from(bytes).unwrap_or(max));
+        let share = self.share(most, limits).await?;
+        let body = read(body, limits).await?;
+        self.parse(body, share, limits.messages_max).await
+    }
+
+    /// A part of the budget. A body that is larger than all of it takes all of it.
+    async fn share(&self, bytes: usize, limits: &HttpLimits) -> Result<OwnedSemaphorePermit, ApiError> {
+        let share = Arc::clone(&self.budget).acquire_many_owned(kib(bytes).min(self.budget_kib));
+        match tokio::time::timeout(limits.body_read_timeout, share).await {
+            Ok(share) => Ok(share.expect("the budget is never closed")),
+            Err(_) => Err(ApiError::Busy),
+        }
+    }
+
+    async fn parse(&self, body: Bytes, share: OwnedSemaphorePermit, messages_max: usize) -> Result<Chat, ApiError> {
+        if body.len() <= INLINE_PARSE_MAX_BYTES {
+            return Ok(validate::chat(&body, messages_max)?);
+        }
+        let parser = Arc::clone(&self.parsers).acquire_owned().await.expect("the parsers are never closed");
+        let parsing = tokio::task::spawn_blocking(move || {
+            let parsed = validate::chat(&body, messages_max);
+            // Here and not with the future: that may be dropped while this thread goes on.
+            drop((share, parser));
+            parsed
+        });
+        match parsing.await {
+            Ok(parsed) => Ok(parsed?),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only a runtime that goes down takes work back.
+                Err(_) => Err(ApiError::Refused(serving::Refusal::ShuttingDown)),
+            },
+        }
+    }
+}
+
+async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
+    let (max, limit) = (limits.body_max_bytes, limits.body_read_timeout);
     match tokio::time::timeout(limit, Limited::new(body, max).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge(max)),
         Ok(Err(error)) => Err(ApiError::BodyBroken(error.to_string())),
         Err(_) => Err(ApiError::BodyTimeout(limit)),
+    }
+}
+
+/// Rounded up, and at least 1.
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(KIB).max(1)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::time::Instant;
+
+    use super::{Bodies, KIB, kib};
+    use crate::error::ApiError;
+    use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
+
+    fn limits() -> HttpLimits {
+        HttpLimits { body_max_bytes: 4 * KIB, body_read_timeout: Duration::from_secs(2), ..HttpLimits::default() }
+    }
+
+    /// A chat whose body has about this many bytes.
+    fn body(bytes: usize) -> String {
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(bytes))
+    }
+
+    /// Of unknown length, and without an end.
+    fn endless() -> Body {
+        Body::from_stream(stream::pending::<Result<Bytes, Infallible>>())
+    }
+
+    /// Method: a body without an announced length takes what it may have at most, which is all there is.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_waits_for_its_part_of_the_budget_and_not_for_ever() {
+        let (bodies, limits) = (Bodies::new(4 * KIB), limits());
+        let begun = Instant::now();
+        let (first, second) = tokio::join!(bodies.chat(endless(), &limits), async {
+            let limits = HttpLimits { body_read_timeout: Duration::from_secs(1), ..limits.clone() };
+            bodies.chat(body(9).into(), &limits).await
+        });
+        assert!(matches!(first, Err(ApiError::BodyTimeout(_))), "{first:?}");
+        assert!(matches!(second, Err(ApiError::Busy)), "{second:?}");
+        assert_eq!(begun.elapsed(), limits.body_read_timeout);
+        assert!(bodies.chat(body(9).into(), &limits).await.is_ok(), "the budget came back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_fit_the_budget_together_do_not_wait() {
+        let (bodies, limits) = (Bodies::new(5 * KIB), limits());
+        let (endless, small) = tokio::join!(bodies.chat(endless(), &limits), async {
+            let begun = Instant::now();
+            (bodies.chat(body(9).into(), &limits).await, begun.elapsed())
+        });
+        assert!(matches!(endless, Err(ApiError::BodyTimeout(_))), "{endless:?}");
+        assert!(matches!(small, (Ok(_), Duration::ZERO)), "{small:?}");
+    }
+
+    /// Method: the test's runtime has one thread for tasks; a parser on it would end before anybody could look.
+    #[tokio::test]
+    async fn a_large_body_is_parsed_on_a_thread_for_blocking_work_and_keeps_its_part_until_then() {
+        let limits = HttpLimits { body_max_bytes: 1 << 20, ..limits() };
+        let bodies = Bodies::new(limits.body_max_bytes);
+        let large = body(INLINE_PARSE_MAX_BYTES);
+        let mut chat = Box::pin(bodies.chat(large.clone().into(), &limits));
+        assert!(futures_util::poll!(chat.as_mut()).is_pending(), "it was parsed on this thread");
+        drop(chat);
+        let all = bodies.budget.acquire_many(bodies.budget_kib).await;
+        assert!(all.is_ok(), "the thread gives the budget back although nobody waits for it");
+        drop(all);
+        assert!(bodies.chat(large.into(), &limits).await.is_ok());
+    }
+
+    #[test]
+    fn kib_are_rounded_up() {
+        assert_eq!([0, 1, 1024, 1025].map(kib), [1, 1, 1, 2]);
     }
 }

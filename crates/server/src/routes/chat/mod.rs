@@ -5,6 +5,8 @@ mod body;
 mod stream;
 mod whole;
 
+pub(crate) use body::Bodies;
+
 use std::sync::Arc;
 
 use axum::Extension;
@@ -18,7 +20,6 @@ use crate::connection::Peer;
 use crate::error::ApiError;
 use crate::request_id::RequestId;
 use crate::state::App;
-use crate::validate;
 
 /// What an answer says about itself.
 struct Identity {
@@ -45,8 +46,7 @@ pub(crate) async fn complete(
         return Err(ApiError::Crowded);
     }
     let hints = ask::hints(&headers)?;
-    let body = body::read(body, &app.limits).await?;
-    let chat = validate::chat(&body)?;
+    let chat = app.bodies.chat(body, &app.limits).await?;
     let streaming = chat.stream;
     let mut generation = app.service.submit(ask::request(chat, hints, &request_id, peer.client))?;
     let started = generation.started().await?;
