@@ -16,10 +16,15 @@ cargo xtask COMMAND
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
                             --complete also where that takes long
+  shuttle  [--iterations N] [-- FILTER]
+                            play programs of many threads around the lock under a random scheduler
+  mutants  [--in-diff BASE] change the lock in small ways, in all or in what differs from BASE; its
+                            tests must notice
+  bench    locks            time the lock beside other locks
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
-All but loom first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
+serve, test, ci, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
 libclang, git). What is missing is installed with the system's package manager, after saying what,
 why and how; with --no-install the command is only printed. When nothing is missing, nothing is
 printed.
@@ -33,6 +38,9 @@ pub(crate) enum Command {
     Test { install: bool, rest: Vec<String> },
     Ci { install: bool, steps: Vec<String> },
     Loom { complete: bool, filter: Option<String> },
+    Shuttle { iterations: Option<u64>, filter: Option<String> },
+    Mutants { base: Option<String> },
+    Bench { what: Vec<String> },
     Canaries { install: bool },
     Sdk { install: bool },
 }
@@ -54,6 +62,9 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "test" => Command::Test { install: words.install(), rest: words.take_rest() },
         "ci" => Command::Ci { install: words.install(), steps: words.take_names() },
         "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.take_rest().pop() },
+        "shuttle" => Command::Shuttle { iterations: words.number("--iterations")?, filter: words.take_rest().pop() },
+        "mutants" => Command::Mutants { base: words.value("--in-diff")? },
+        "bench" => Command::Bench { what: words.take_names() },
         "canaries" => Command::Canaries { install: words.install() },
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
@@ -83,6 +94,22 @@ impl Words {
         let before = self.own.len();
         self.own.retain(|word| word != name);
         self.own.len() < before
+    }
+
+    /// The word after `name`.
+    fn value(&mut self, name: &str) -> Outcome<Option<String>> {
+        let Some(at) = self.own.iter().position(|word| word == name) else {
+            return Ok(None);
+        };
+        if self.own.get(at + 1).is_none_or(|word| word.starts_with('-')) {
+            return Err(Failure::usage(format!("`{name}` takes a value")));
+        }
+        Ok(self.own.drain(at..at + 2).nth(1))
+    }
+
+    fn number(&mut self, name: &str) -> Outcome<Option<u64>> {
+        let not_one = |_| Failure::usage(format!("`{name}` takes a number"));
+        self.value(name)?.map(|word| word.parse().map_err(not_one)).transpose()
     }
 
     fn install(&mut self) -> bool {
@@ -151,8 +178,36 @@ mod tests {
     }
 
     #[test]
+    fn a_value_follows_its_name() {
+        let expected = Command::Shuttle { iterations: Some(500), filter: Some("storm".to_owned()) };
+        assert_eq!(parsed("shuttle --iterations 500 -- storm"), Ok(expected));
+        assert_eq!(parsed("shuttle"), Ok(Command::Shuttle { iterations: None, filter: None }));
+        assert_eq!(parsed("mutants --in-diff main"), Ok(Command::Mutants { base: Some("main".to_owned()) }));
+        assert_eq!(parsed("mutants"), Ok(Command::Mutants { base: None }));
+        assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: vec!["locks".to_owned()] }));
+    }
+
+    #[test]
+    fn a_value_that_is_missing_or_no_number_is_refused() {
+        for line in
+            ["shuttle --iterations", "shuttle --iterations many", "shuttle --iterations -5", "mutants --in-diff"]
+        {
+            assert!(parsed(line).expect_err(line).message().contains("takes a "), "{line}");
+        }
+    }
+
+    #[test]
     fn an_argument_without_a_home_is_refused_with_its_name() {
-        for line in ["serve --port 1", "test cancel", "loom --bound 3", "ci --fast", "sdk -- x", "fly"] {
+        for line in [
+            "serve --port 1",
+            "test cancel",
+            "loom --bound 3",
+            "ci --fast",
+            "sdk -- x",
+            "fly",
+            "shuttle 5",
+            "mutants 5",
+        ] {
             let failure = parsed(line).expect_err(line);
             assert_eq!(failure, Failure::usage(failure.message().lines().next().unwrap_or("")), "{line}");
         }
@@ -161,7 +216,8 @@ mod tests {
 
     #[test]
     fn help_names_every_command_and_every_step() {
-        for name in ["serve", "test", "ci", "loom", "canaries", "sdk"].into_iter().chain(crate::ci::names()) {
+        let commands = ["serve", "test", "ci", "loom", "shuttle", "mutants", "bench", "canaries", "sdk"];
+        for name in commands.into_iter().chain(crate::ci::names()) {
             assert!(HELP.contains(name), "{name}");
         }
     }

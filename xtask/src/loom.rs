@@ -43,7 +43,7 @@ fn build() -> Outcome<std::path::PathBuf> {
     cargo::build(&mut command, "loom")
 }
 
-fn target_directory() -> std::path::PathBuf {
+pub(crate) fn target_directory() -> std::path::PathBuf {
     let shared = std::env::var_os("CARGO_TARGET_DIR").map(Into::into);
     shared.unwrap_or_else(|| cargo::root().join("target")).join("loom")
 }

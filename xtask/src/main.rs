@@ -4,15 +4,18 @@
 //! same commands, so that whatever is red there can be repeated here.
 
 mod arguments;
+mod bench;
 mod canaries;
 mod cargo;
 mod ci;
 mod failure;
 mod libtest;
 mod loom;
+mod mutants;
 mod sdk;
 mod serve;
 mod setup;
+mod shuttle;
 mod stopwatch;
 mod table;
 mod test;
@@ -40,6 +43,9 @@ fn dispatch(command: Command) -> Outcome {
         Command::Test { install, rest } => test::run(install, &rest),
         Command::Ci { install, steps } => ci::run(install, &steps),
         Command::Loom { complete, filter } => loom::run(complete, filter.as_deref()),
+        Command::Shuttle { iterations, filter } => shuttle::run(iterations, filter.as_deref()),
+        Command::Mutants { base } => mutants::run(base.as_deref()),
+        Command::Bench { what } => bench::run(&what),
         Command::Canaries { install } => canaries::run(install),
         Command::Sdk { install } => sdk::run(install),
     }

@@ -37,6 +37,8 @@ enum Stage {
     New,
     /// Has a place in the queue, until it looks and finds otherwise.
     Waiting(WaiterKey),
+    /// Had a grant and lost it, and has no place in the queue until it resumes.
+    Parked(WaiterKey),
     /// Has returned.
     Done,
 }
@@ -62,15 +64,21 @@ impl<T> Acquire<T> {
                 Poll::Pending => self.enter(waker.clone()),
                 answer => answer,
             },
-            Stage::Waiting(_) => self.poll_again(waker),
+            Stage::Waiting(_) | Stage::Parked(_) => self.poll_again(waker),
             Stage::Done => panic!("`Acquire` polled after it has returned"),
         }
     }
 
     fn enter(&mut self, waker: Waker) -> Poll<Answer<T>> {
-        match self.shared.with(|core| core.enter(self.ask, waker)) {
-            Entered::Queued(key) => {
+        let entered = self.shared.with(|core| core.enter(self.ask, waker));
+        self.entered(entered)
+    }
+
+    fn entered(&mut self, entered: Entered<Box<T>, Waker>) -> Poll<Answer<T>> {
+        match entered {
+            Entered::Queued(key, effects) => {
                 self.stage = Stage::Waiting(key);
+                effects.run();
                 Poll::Pending
             }
             Entered::Settled(outcome, unused) => {
@@ -90,13 +98,20 @@ impl<T> Acquire<T> {
         // The waker is cloned and the old one dropped outside, so there is a gap, and a grant may have come in it.
         let mut fresh = waker.clone();
         let answer = self.look(|known| mem::swap(known, &mut fresh));
+        self.stage = match mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Parked(key) => {
+                let entered = self.shared.with(|core| core.resume(key, fresh));
+                return self.entered(entered);
+            }
+            stage => stage,
+        };
         discard(Some(fresh));
         answer
     }
 
     /// Looks at this waiter's place. `still_waiting` sees its waker under the mutex, if it has to wait on.
     fn look(&mut self, still_waiting: impl FnOnce(&mut Waker)) -> Poll<Answer<T>> {
-        let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) else {
+        let (Stage::Waiting(key) | Stage::Parked(key)) = mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("called only for one who waits");
         };
         let looked = self.shared.with(|core| {
@@ -110,6 +125,10 @@ impl<T> Acquire<T> {
             Looked::Settled(outcome) => self.settle(outcome),
             Looked::Waiting(key) => {
                 self.stage = Stage::Waiting(key);
+                Poll::Pending
+            }
+            Looked::Parked(key) => {
+                self.stage = Stage::Parked(key);
                 Poll::Pending
             }
         }
@@ -131,7 +150,7 @@ impl<T> Future for Acquire<T> {
 
 impl<T> Drop for Acquire<T> {
     fn drop(&mut self) {
-        if let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) {
+        if let Stage::Waiting(key) | Stage::Parked(key) = mem::replace(&mut self.stage, Stage::Done) {
             self.shared.with(|core| core.leave(key)).run();
         }
     }

@@ -1,6 +1,6 @@
 //! The same wait, driven by a thread that sleeps instead of a task that yields.
 
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use crate::acquire::Acquire;
 use crate::error::AcquireError;
@@ -14,13 +14,18 @@ impl<T> Acquire<T> {
         if let Poll::Ready(answer) = self.poll_at_once() {
             return answer;
         }
-        let parker = Parker::current();
-        let waker = parker.waker();
-        loop {
-            match self.poll_with(&waker) {
-                Poll::Ready(answer) => return answer,
-                Poll::Pending => parker.park(),
-            }
+        block(|waker| self.poll_with(waker))
+    }
+}
+
+/// Blocks the calling thread until this poll is ready.
+pub(crate) fn block<R>(mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
+    let parker = Parker::current();
+    let waker = parker.waker();
+    loop {
+        match poll(&waker) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => parker.park(),
         }
     }
 }

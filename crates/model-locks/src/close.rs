@@ -7,8 +7,50 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::core::WatchKey;
-use crate::lock::Shared;
+use crate::lock::{ModelLock, Shared};
+use crate::snapshot::LaneId;
 use crate::sync::discard;
+
+impl<T> ModelLock<T> {
+    /// Closes the lock for good.
+    ///
+    /// Everyone who waits and everyone who comes gets [`AcquireError::Closed`](crate::AcquireError::Closed). A lane granted before, even if its
+    /// waiter has not seen it yet, is honoured. Holders finish in their own time; see [`closed`](Self::closed).
+    /// Closing twice is the same as closing once.
+    pub fn close(&self) {
+        self.shared.with(|core| core.close()).run();
+    }
+
+    /// Waits until the lock is closed and every lane is home: in the lock, sound or in quarantine, and promised to
+    /// nobody.
+    ///
+    /// Before [`close`](Self::close) it waits for that as well. A lease leaked with `mem::forget` never comes home.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect on the lock.
+    pub fn closed(&self) -> Closed<T> {
+        Closed::new(Arc::clone(&self.shared))
+    }
+
+    /// Closes the lock and waits until every lane is home: [`close`](Self::close), which happens now, and then
+    /// [`closed`](Self::closed).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting. The lock stays closed.
+    pub fn drain(&self) -> Closed<T> {
+        self.close();
+        self.closed()
+    }
+
+    /// Takes all lanes out of a lock that is [closed](Self::closed) with every lane home, by ascending id, those in
+    /// quarantine included. `None` before that; none are left after it.
+    pub fn take_lanes(&self) -> Option<Vec<(LaneId, T)>> {
+        let lanes = self.shared.with(|core| core.take_all())?;
+        Some(lanes.into_iter().map(|(lane, value)| (lane, *value)).collect())
+    }
+}
 
 /// The wait of [`ModelLock::closed`](crate::ModelLock::closed). It may be polled again after it has returned, and
 /// returns again.

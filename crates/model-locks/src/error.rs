@@ -22,6 +22,8 @@ pub enum AcquireError {
         /// Why the first of these lanes was quarantined.
         reason: Arc<str>,
     },
+    /// A newer ask with the same [key](crate::Ask::supersede) has come. Nobody is interested in this one any more.
+    Superseded,
 }
 
 impl fmt::Display for AcquireError {
@@ -32,6 +34,7 @@ impl fmt::Display for AcquireError {
             }
             Self::Closed => f.write_str("lock is closed"),
             Self::Quarantined { reason } => write!(f, "every lane is in quarantine: {reason}"),
+            Self::Superseded => f.write_str("superseded by a newer ask"),
         }
     }
 }
@@ -64,6 +67,42 @@ impl fmt::Display for TryAcquireError {
 }
 
 impl Error for TryAcquireError {}
+
+/// Why [`acquire_all`](crate::acquire_all) took nothing. `index` counts the locks in the order of the call, from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcquireAllError {
+    /// The same lock was named before. Nothing was changed.
+    Duplicate {
+        /// Which place in the call named it again.
+        index: usize,
+    },
+    /// A lock refused.
+    Refused {
+        /// Which lock.
+        index: usize,
+        /// Why.
+        error: AcquireError,
+    },
+}
+
+impl fmt::Display for AcquireAllError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate { index } => write!(f, "lock {index} is named twice"),
+            Self::Refused { index, .. } => write!(f, "lock {index} refused"),
+        }
+    }
+}
+
+impl Error for AcquireAllError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Duplicate { .. } => None,
+            Self::Refused { error, .. } => Some(error),
+        }
+    }
+}
 
 /// A value that [`add_lane`](crate::ModelLock::add_lane) could not take because the lock is closed.
 pub struct Rejected<T> {

@@ -33,16 +33,25 @@
 //!   lane has come home.
 //! - **Quarantine**: a lane whose holder panicked is not lent again before somebody has repaired it.
 //! - **No barging**: [`ModelLock::try_acquire`] never overtakes a waiter.
+//! - **No circles**: several locks are taken by [`acquire_all`], in one order whatever order they are named in.
+//!
+//! # What else it does
+//!
+//! - [`Ask::supersede`]: only the newest ask of a key waits. [`Ask::prefer`]: a lane to take if there is a choice.
+//! - [`ModelLock::take_lane`]: a lane leaves while others go on; [`ModelLock::drain`] and [`ModelLock::take_lanes`]: all do.
+//! - [`ModelLock::sweep`]: grants that nobody claims are reported, and taken back for the sake of those behind.
+//! - [`Observer`]: hears of every ask and every lease, outside the mutex.
 //!
 //! # What it does not do
 //!
 //! It knows no clock and no runtime. A deadline is composed outside: `timeout(limit, lock.acquire(ask))` is safe because
-//! a wait may be dropped at any moment. It does not detect deadlocks between several locks.
+//! a wait may be dropped at any moment. It does not detect deadlocks among leases that were not taken by one call.
 //!
 //! # One wait, one task
 //!
 //! A grant belongs to one [`Acquire`]. If that future is alive but nobody polls it, everybody behind it waits. Await it
-//! at once or give it a task of its own; never park it beside a loop that goes on without it.
+//! at once or give it a task of its own; never park it beside a loop that goes on without it. A host that cannot be sure
+//! of that calls [`ModelLock::sweep`] from its tick.
 
 #![forbid(unsafe_code)]
 
@@ -53,27 +62,35 @@ mod core;
 mod error;
 mod lease;
 mod lock;
+mod observe;
 mod policy;
 mod registry;
 mod repair;
+mod several;
 mod snapshot;
+mod sweep;
 mod sync;
+mod take;
 
 #[cfg(doctest)]
 mod proofs;
 
 pub use acquire::Acquire;
 pub use close::Closed;
-pub use error::{AcquireError, AliasError, NameTaken, Rejected, TryAcquireError, UnknownModel};
+pub use error::{AcquireAllError, AcquireError, AliasError, NameTaken, Rejected, TryAcquireError, UnknownModel};
 pub use lease::Lease;
 pub use lock::ModelLock;
+pub use observe::{Event, Grant, Observer};
 pub use policy::{Ask, Class, Policy, WhenAllQuarantined};
 pub use registry::ModelLocks;
 pub use repair::Repair;
+pub use several::{AcquireAll, acquire_all, blocking_acquire_all};
 pub use snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, Ticket, WaiterView};
+pub use sweep::{Patience, Swept, Unclaimed};
+pub use take::TakeLane;
 
 /// What only a model-checked build has: the stand-in for a panic.
-#[cfg(model_locks_loom)]
+#[cfg(any(model_locks_loom, model_locks_shuttle))]
 #[doc(hidden)]
 pub mod model {
     pub use crate::sync::unwinding;

@@ -5,17 +5,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::acquire::Acquire;
-use crate::close::Closed;
 use crate::core::Core;
 use crate::error::{AcquireError, Rejected, TryAcquireError};
 use crate::lease::Lease;
+use crate::observe::Observer;
 use crate::policy::{Ask, Policy};
 use crate::repair::Repair;
 use crate::snapshot::{Counts, LaneId, Snapshot};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, contain};
 
 /// A lock that owns its lanes and lends each of them to one holder at a time.
 ///
@@ -27,31 +28,56 @@ use crate::sync::Mutex;
 /// first, but the head of a lower class is passed over at most [`Policy::bypass_max`] times in a row. A lane that comes
 /// home is given to the next waiter by whoever brings it, so nobody can slip in between.
 pub struct ModelLock<T> {
-    shared: Arc<Shared<T>>,
+    pub(crate) shared: Arc<Shared<T>>,
 }
 
 /// What all handles, leases and waits of a lock have in common.
 pub(crate) struct Shared<T> {
     core: Mutex<Core<Box<T>, Waker>>,
+    observer: Option<Arc<dyn Observer>>,
+    /// Rises from lock to lock: the order in which several are taken.
+    id: u64,
 }
+
+/// Ids are only compared, and each is given once; they order nothing else, so the model checker need not see them.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<T> Shared<T> {
     /// Runs one section under the mutex. Effects are values: they leave the section and are carried out after it.
     pub(crate) fn with<R>(&self, section: impl FnOnce(&mut Core<Box<T>, Waker>) -> R) -> R {
-        section(&mut self.core.lock())
+        let Some(observer) = &self.observer else { return section(&mut self.core.lock()) };
+        let (result, news) = {
+            let mut core = self.core.lock();
+            (section(&mut core), core.take_news())
+        };
+        news.iter().for_each(|event| contain(|| observer.on(event)));
+        result
     }
 }
 
 impl<T> ModelLock<T> {
     /// A lock over these lanes. Without any lane, asks wait until [`add_lane`](Self::add_lane).
     pub fn new(lanes: impl IntoIterator<Item = T>, policy: Policy) -> Self {
+        Self::build(lanes, policy, None)
+    }
+
+    /// The same, with an observer that hears of every ask and every lease. Without one, nothing is done for it.
+    pub fn with_observer(lanes: impl IntoIterator<Item = T>, policy: Policy, observer: Arc<dyn Observer>) -> Self {
+        Self::build(lanes, policy, Some(observer))
+    }
+
+    fn build(lanes: impl IntoIterator<Item = T>, policy: Policy, observer: Option<Arc<dyn Observer>>) -> Self {
         let mut core = Core::new(&policy);
+        if observer.is_some() {
+            core.listen();
+        }
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         for value in lanes {
             if core.add_lane(Box::new(value)).is_err() {
                 unreachable!("a new lock is open");
             }
         }
-        Self { shared: Arc::new(Shared { core: Mutex::new(core) }) }
+        Self { shared: Arc::new(Shared { core: Mutex::new(core), observer, id }) }
     }
 
     /// Waits for a lane, behind everyone of the same class who waits already.
@@ -69,7 +95,8 @@ impl<T> ModelLock<T> {
     /// # Errors
     ///
     /// [`AcquireError::QueueFull`] at the bound, [`AcquireError::Closed`] after [`close`](Self::close) unless a lane had
-    /// been granted before, [`AcquireError::Quarantined`] if no lane is in service and the policy says to fail.
+    /// been granted before, [`AcquireError::Quarantined`] if no lane is in service and the policy says to fail,
+    /// [`AcquireError::Superseded`] if a newer ask of the same [key](Ask::supersede) has come.
     pub fn acquire(&self, ask: Ask) -> Acquire<T> {
         Acquire::new(Arc::clone(&self.shared), ask)
     }
@@ -107,8 +134,8 @@ impl<T> ModelLock<T> {
             Some(Ok(taken)) => Ok(Lease::new(Arc::clone(&self.shared), taken)),
             Some(Err(AcquireError::Closed)) => Err(TryAcquireError::Closed),
             Some(Err(AcquireError::Quarantined { reason })) => Err(TryAcquireError::Quarantined { reason }),
-            Some(Err(AcquireError::QueueFull { .. })) => {
-                unreachable!("only one who would wait can find the queue full")
+            Some(Err(AcquireError::QueueFull { .. } | AcquireError::Superseded)) => {
+                unreachable!("only one who would wait finds the queue full, and only one who waits is superseded")
             }
             None => Err(TryAcquireError::Busy),
         }
@@ -138,27 +165,6 @@ impl<T> ModelLock<T> {
         Some(Repair::new(Arc::clone(&self.shared), lane, value, reason))
     }
 
-    /// Closes the lock for good.
-    ///
-    /// Everyone who waits and everyone who comes gets [`AcquireError::Closed`]. A lane granted before, even if its
-    /// waiter has not seen it yet, is honoured. Holders finish in their own time; see [`closed`](Self::closed).
-    /// Closing twice is the same as closing once.
-    pub fn close(&self) {
-        self.shared.with(|core| core.close()).run();
-    }
-
-    /// Waits until the lock is closed and every lane is home: in the lock, sound or in quarantine, and promised to
-    /// nobody.
-    ///
-    /// Before [`close`](Self::close) it waits for that as well. A lease leaked with `mem::forget` never comes home.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future has no effect on the lock.
-    pub fn closed(&self) -> Closed<T> {
-        Closed::new(Arc::clone(&self.shared))
-    }
-
     /// Everything about the lock at this moment, copied. Takes time in proportion to the number of waiters.
     ///
     /// # Blocking
@@ -175,6 +181,10 @@ impl<T> ModelLock<T> {
     /// Waits for nobody but the sections of other operations, which are short.
     pub fn counts(&self) -> Counts {
         self.shared.with(|core| core.counts())
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.shared.id
     }
 
     /// Whether both handles lead to one lock.

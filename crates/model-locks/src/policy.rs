@@ -1,5 +1,7 @@
 //! What a caller may choose: the policy of a lock, and what one request asks for.
 
+use crate::snapshot::LaneId;
+
 /// How a lock treats its queue. One per lock, fixed when the lock is made.
 ///
 /// ```
@@ -13,7 +15,7 @@ pub struct Policy {
     /// How many may wait at once; one more gets [`QueueFull`](crate::AcquireError::QueueFull). Default: 64.
     ///
     /// With 0 nobody ever waits: a lane is free and granted, or the ask is refused. A grant that its waiter has not
-    /// claimed yet no longer counts as waiting.
+    /// claimed yet no longer counts as waiting; one that was [taken back](crate::ModelLock::sweep) counts again.
     pub queue_max: usize,
 
     /// How many times in a row the head of a class may be passed over by higher classes, indexed by [`Class`].
@@ -95,17 +97,45 @@ pub struct Ask {
     /// A number of the caller's own, 0 unless set. The lock only shows it in snapshots, so that a host can tell which
     /// of its requests holds a lane and which ones wait.
     pub tag: u64,
+    /// Replaces whoever waits under the same key; see [`Ask::supersede`].
+    pub supersede: Option<u64>,
+    /// The lane to take if there is a choice; see [`Ask::prefer`].
+    pub prefer: Option<LaneId>,
 }
 
 impl Ask {
     /// An ask of this class, with tag 0.
     pub fn new(class: Class) -> Self {
-        Self { class, tag: 0 }
+        Self { class, ..Self::default() }
     }
 
     /// The same ask under this tag.
     #[must_use]
     pub fn tag(self, tag: u64) -> Self {
         Self { tag, ..self }
+    }
+
+    /// The same ask, replacing an older one: when it begins to wait, an older ask of the same key that still *waits* gets
+    /// [`Superseded`](crate::AcquireError::Superseded). For requests that only the newest makes sense of, such as
+    /// completions while somebody types. The lock does not know clients: keys of different clients must differ.
+    ///
+    /// Whoever has been granted a lane keeps it, looked at or not. One that lost its grant to a
+    /// [sweep](crate::ModelLock::sweep) waits again, and can be replaced. An ask that does not come to wait, because a lane is
+    /// free or because it is refused, replaces nobody.
+    ///
+    /// It waits at the end of its class, like any other: the place was for another request, perhaps a smaller one or one
+    /// of a lower class, and whoever came in between would be overtaken. In a full queue the replaced one makes room.
+    #[must_use]
+    pub fn supersede(self, key: u64) -> Self {
+        Self { supersede: Some(key), ..self }
+    }
+
+    /// The same ask, with a lane that it would like best, perhaps because its prefix is still cached there.
+    ///
+    /// It decides only among lanes that are free. Without it, or if that lane is not free, the lane that has been free for
+    /// longest is taken. Nobody waits for a preferred lane, and no waiter is chosen because of it.
+    #[must_use]
+    pub fn prefer(self, lane: LaneId) -> Self {
+        Self { prefer: Some(lane), ..self }
     }
 }

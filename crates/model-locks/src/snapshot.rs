@@ -26,7 +26,7 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// The name of a lane within its lock: 0 for the first, rising by one. The id of a retired lane is not given again.
+/// The name of a lane within its lock: 0 for the first, rising by one. The id of a lane that has left is not given again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId(pub(crate) u32);
 
@@ -71,7 +71,8 @@ pub struct LaneView {
 pub enum LaneState {
     /// In the lock, and nobody waits.
     Free,
-    /// Given to a waiter that has not been polled since. If a lane stays here, its future is alive and forgotten.
+    /// Given to a waiter that has not been polled since. If a lane stays here, its future is alive and
+    /// forgotten; see [`ModelLock::sweep`](crate::ModelLock::sweep).
     Granted {
         /// The number of the grant.
         ticket: Ticket,
@@ -96,6 +97,8 @@ pub enum LaneState {
     },
     /// Out for repair.
     InRepair,
+    /// In the lock, to be fetched by whoever [takes it out](crate::ModelLock::take_lane).
+    Leaving,
 }
 
 /// One waiter of a [`Snapshot`].
@@ -120,8 +123,13 @@ pub struct Counts {
     pub granted: usize,
     /// Lanes in quarantine, those out for repair included.
     pub quarantined: usize,
-    /// Asks that wait.
+    /// Lanes that wait to be fetched by whoever [takes them out](crate::ModelLock::take_lane).
+    pub leaving: usize,
+    /// Asks that wait for a lane.
     pub waiting: usize,
+    /// Asks that lost a grant because they did not claim it, and have not been polled since. They count as waiting for
+    /// [`queue_max`](crate::Policy::queue_max), but get no lane before they are polled.
+    pub parked: usize,
     /// Whether the lock is closed.
     pub closed: bool,
 }

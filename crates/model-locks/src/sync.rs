@@ -1,11 +1,11 @@
-//! Every primitive that the shell uses, once for real and once for the model checker.
+//! Every primitive that the shell uses, once for real and once for the model checkers, loom and shuttle.
 //!
 //! Handles are `std` reference counts in both: they order nothing here, and the checker would take each clone and drop
 //! for a point where threads may switch.
 
 use std::task::Waker;
 
-#[cfg(model_locks_loom)]
+#[cfg(any(model_locks_loom, model_locks_shuttle))]
 pub use imp::unwinding;
 pub(crate) use imp::{Mutex, Parker, contain, panicking};
 
@@ -31,7 +31,7 @@ pub(crate) fn discard(waker: Option<Waker>) {
     }
 }
 
-#[cfg(not(model_locks_loom))]
+#[cfg(not(any(model_locks_loom, model_locks_shuttle)))]
 mod imp {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
@@ -109,23 +109,28 @@ mod imp {
     }
 }
 
-#[cfg(model_locks_loom)]
+#[cfg(any(model_locks_loom, model_locks_shuttle))]
 mod imp {
     use std::cell::Cell;
     use std::sync::Arc;
     use std::task::{Wake, Waker};
 
-    use loom::sync::{Condvar, MutexGuard};
+    #[cfg(model_locks_loom)]
+    use loom as checker;
+    #[cfg(model_locks_shuttle)]
+    use shuttle as checker;
 
-    pub(crate) struct Mutex<S>(loom::sync::Mutex<S>);
+    use checker::sync::{Condvar, MutexGuard};
+
+    pub(crate) struct Mutex<S>(checker::sync::Mutex<S>);
 
     impl<S> Mutex<S> {
         pub(crate) fn new(state: S) -> Self {
-            Self(loom::sync::Mutex::new(state))
+            Self(checker::sync::Mutex::new(state))
         }
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
-            self.0.lock().expect("the model checker's mutex is never poisoned")
+            self.0.lock().expect("a panic ends the model, so nobody finds a poisoned mutex")
         }
     }
 
@@ -147,7 +152,7 @@ mod imp {
         pub(crate) fn park(&self) {
             let mut woken = self.woken.lock();
             while !*woken {
-                woken = self.changed.wait(woken).expect("the model checker's mutex is never poisoned");
+                woken = self.changed.wait(woken).expect("a panic ends the model, so nobody finds a poisoned mutex");
             }
             *woken = false;
         }
@@ -164,7 +169,7 @@ mod imp {
         }
     }
 
-    loom::thread_local! {
+    checker::thread_local! {
         static UNWINDING: Cell<bool> = Cell::new(false);
     }
 

@@ -1,29 +1,87 @@
 //! What is always true of a core between two steps; the tests ask after each.
 
 use super::Core;
+use super::queue::{Queue, Seat};
+use crate::policy::Class;
+use crate::snapshot::LaneId;
 
 impl<V, W> Core<V, W> {
     pub(super) fn check(&self) {
         self.queue.check();
         self.lanes.check();
         self.watchers.check();
+        self.takers.check();
 
         let waiting = self.queue.len();
-        if self.lanes.first_free().is_some() {
+        if self.lanes.pick_free(None).is_some() {
             assert_eq!(waiting, 0, "somebody waits beside a free lane");
         }
-        assert!(waiting <= self.queue_max, "more wait than may");
+        let parked = self.queue.parked();
+        assert!(waiting + parked <= self.queue_max, "more wait than may");
         if self.closed {
-            assert_eq!(waiting, 0, "somebody waits at a closed lock");
+            assert_eq!(waiting + parked, 0, "somebody waits at a closed lock");
         }
         if self.quarantine_error().is_some() {
-            assert_eq!(waiting, 0, "somebody waits although no lane is in service");
+            assert_eq!(waiting + parked, 0, "somebody waits although no lane is in service");
         }
         let mut promised = self.queue.granted();
         promised.sort();
         assert_eq!(promised, self.lanes.granted(), "each granted lane is promised to exactly one waiter");
+        for (taker, lane, is_home) in self.lanes.wanted() {
+            assert!(self.takers.get(taker).is(lane, is_home), "a taker sleeps beside its lane, or wants another");
+        }
         if self.is_drained() {
             assert!(self.watchers.iter().all(Option::is_none), "a watcher sleeps past the end");
         }
+    }
+}
+
+impl<W> Queue<W> {
+    pub(super) fn check(&self) {
+        let mut linked = 0;
+        for class in Class::ALL {
+            linked += self.check_list(class);
+            let skipped = self.bypass.skipped()[class.index()];
+            if self.lists[class.index()].len == 0 {
+                assert_eq!(skipped, 0, "an empty class has been passed over");
+            }
+        }
+        self.bypass.check();
+        let waiting = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting { .. }));
+        assert_eq!(waiting.count(), linked, "every waiting node is in exactly one list");
+        let parked = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Parked));
+        assert_eq!(parked.count(), self.parked, "as many are parked as are counted");
+        let keys = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting { .. } | Seat::Parked));
+        let keys: Vec<_> = keys.filter_map(|node| node.ask.supersede).collect();
+        assert_eq!(keys.len(), self.keys.len(), "a key is listed for nobody, or twice");
+        assert!(keys.iter().all(|key| self.keys.contains_key(key)), "a key is not listed");
+        self.nodes.check();
+    }
+
+    /// The lanes that waiters have been given and not claimed.
+    pub(super) fn granted(&self) -> Vec<LaneId> {
+        let granted = self.nodes.iter().filter_map(|node| match node.seat {
+            Seat::Granted(lane) => Some(lane),
+            Seat::Waiting { .. } | Seat::Parked | Seat::Refused(_) => None,
+        });
+        granted.collect()
+    }
+
+    fn check_list(&self, class: Class) -> usize {
+        let list = self.lists[class.index()];
+        let (mut len, mut before, mut here) = (0, None, list.first);
+        let mut arrived = 0;
+        while let Some(index) = here {
+            let node = self.nodes.get(index);
+            assert_eq!(node.ask.class, class, "a waiter is in the list of another class");
+            assert_eq!(node.links().before, before, "a list reads differently backwards");
+            assert!(node.arrived > arrived, "a list is not in order of arrival");
+            arrived = node.arrived;
+            (len, before, here) = (len + 1, here, node.links().behind);
+            assert!(len <= list.len, "a list is longer than it counts");
+        }
+        assert_eq!(list.last, before, "a list does not end at its last");
+        assert_eq!(list.len, len, "a list is shorter than it counts");
+        len
     }
 }

@@ -3,23 +3,32 @@
 //! The value is part of the state, so a lane that is lent has nothing left here that could be lent again. Each
 //! transition says which state it expects; any other is a bug of the caller.
 
+mod view;
+
 use std::mem;
 use std::sync::Arc;
 
 use crate::policy::Ask;
-use crate::snapshot::{Counts, LaneId, LaneState, LaneView, Ticket};
+use crate::snapshot::{LaneId, Ticket};
 
 /// All lanes of a lock, by ascending id.
 #[derive(Clone, Debug)]
 pub(super) struct Lanes<V> {
     lanes: Vec<Lane<V>>,
     next: u32,
+    /// Counts the times that a lane became free, to tell which of them has been free for longest.
+    freed_total: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Lane<V> {
     id: LaneId,
     place: Place<V>,
+    /// When it became free last, by `freed_total`.
+    freed: u64,
+    /// Who wants it out of the lock, by index among the takers. A wanted lane that is home is *leaving*: it waits for
+    /// its taker to fetch it, and nobody else may have it.
+    taker: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,20 +49,35 @@ pub(crate) struct Hold {
 
 impl<V> Lanes<V> {
     pub(super) fn new() -> Self {
-        Self { lanes: Vec::new(), next: 0 }
+        Self { lanes: Vec::new(), next: 0, freed_total: 0 }
     }
 
     /// A new lane, free.
     pub(super) fn add(&mut self, value: V) -> LaneId {
         let id = LaneId(self.next);
         self.next += 1;
-        self.lanes.push(Lane { id, place: Place::Free(value) });
+        self.freed_total += 1;
+        self.lanes.push(Lane { id, place: Place::Free(value), freed: self.freed_total, taker: None });
         id
     }
 
-    /// The free lane of the lowest id.
-    pub(super) fn first_free(&self) -> Option<LaneId> {
-        self.lanes.iter().find(|lane| matches!(lane.place, Place::Free(_))).map(|lane| lane.id)
+    /// The preferred lane if it is free, else the one that has been free for longest.
+    pub(super) fn pick_free(&self, prefer: Option<LaneId>) -> Option<LaneId> {
+        let free = self.lanes.iter().filter(|lane| lane.taker.is_none() && matches!(lane.place, Place::Free(_)));
+        free.min_by_key(|lane| (prefer != Some(lane.id), lane.freed)).map(|lane| lane.id)
+    }
+
+    /// Which grant a lane is leased for.
+    pub(super) fn holder(&mut self, id: LaneId) -> Option<Hold> {
+        if let Place::Leased(hold) = *self.place(id) { Some(hold) } else { None }
+    }
+
+    /// Which grant a lane is promised for.
+    pub(super) fn promised(&mut self, id: LaneId) -> Hold {
+        match *self.place(id) {
+            Place::Granted(hold, _) => hold,
+            _ => unreachable!("a granted waiter has a granted lane"),
+        }
     }
 
     /// Free -> leased.
@@ -83,14 +107,13 @@ impl<V> Lanes<V> {
     /// Granted -> free.
     pub(super) fn withdraw(&mut self, id: LaneId) {
         let (_, value) = self.claim(id);
-        *self.place(id) = Place::Free(value);
+        self.free(id, value);
     }
 
     /// Leased or in repair -> free.
     pub(super) fn put_back(&mut self, id: LaneId, value: V) {
-        let place = self.place(id);
-        debug_assert!(place.is_out(), "a value came home to a lane that was not out");
-        *place = Place::Free(value);
+        debug_assert!(self.place(id).is_out(), "a value came home to a lane that was not out");
+        self.free(id, value);
     }
 
     /// Leased or in repair -> quarantined.
@@ -102,7 +125,8 @@ impl<V> Lanes<V> {
 
     /// Quarantined -> in repair, for the quarantined lane of the lowest id.
     pub(super) fn begin_repair(&mut self) -> Option<(LaneId, V, Arc<str>)> {
-        let lane = self.lanes.iter_mut().find(|lane| matches!(lane.place, Place::Quarantined(..)))?;
+        let unfit = |lane: &&mut Lane<V>| lane.taker.is_none() && matches!(lane.place, Place::Quarantined(..));
+        let lane = self.lanes.iter_mut().find(unfit)?;
         let Place::Quarantined(reason, _) = &lane.place else { unreachable!("it was found as quarantined") };
         let reason = Arc::clone(reason);
         match mem::replace(&mut lane.place, Place::InRepair(Arc::clone(&reason))) {
@@ -111,76 +135,98 @@ impl<V> Lanes<V> {
         }
     }
 
-    /// In repair -> gone.
-    pub(super) fn retire(&mut self, id: LaneId) {
+    /// In repair -> gone. Says who wanted it.
+    pub(super) fn retire(&mut self, id: LaneId) -> Option<usize> {
         debug_assert!(matches!(self.place(id), Place::InRepair(_)), "only a lane in repair is retired");
+        let taker = self.lane(id).taker;
         self.lanes.retain(|lane| lane.id != id);
+        taker
+    }
+
+    /// Free or quarantined -> gone. `None` if it is elsewhere, or there is no such lane.
+    pub(super) fn take_out(&mut self, id: LaneId) -> Option<V> {
+        let at = self.lanes.iter().position(|lane| lane.id == id && lane.place.is_home())?;
+        match self.lanes.remove(at).place {
+            Place::Free(value) | Place::Quarantined(_, value) => Some(value),
+            Place::Granted(..) | Place::Leased(_) | Place::InRepair(_) => unreachable!("it was at home one line above"),
+        }
+    }
+
+    /// Every lane of a lock in which all are home.
+    pub(super) fn take_all(&mut self) -> Vec<(LaneId, V)> {
+        let ids: Vec<_> = self.lanes.iter().map(|lane| lane.id).collect();
+        ids.into_iter().map(|id| (id, self.take_out(id).expect("all are home"))).collect()
+    }
+
+    /// Whether there is such a lane, and nobody wants it.
+    pub(super) fn may_be_wanted(&self, id: LaneId) -> bool {
+        self.lanes.iter().any(|lane| lane.id == id && lane.taker.is_none())
+    }
+
+    /// Who wants this lane.
+    pub(super) fn taker(&mut self, id: LaneId) -> &mut Option<usize> {
+        &mut self.lane(id).taker
+    }
+
+    /// Forgets who wants this lane, if it is still there. Whether that has made it free.
+    pub(super) fn unwant(&mut self, id: LaneId) -> bool {
+        let lane = self.lanes.iter_mut().find(|lane| lane.id == id);
+        lane.is_some_and(|lane| {
+            let is_leaving = lane.is_leaving();
+            lane.taker = None;
+            if is_leaving {
+                self.freed_total += 1;
+                lane.freed = self.freed_total;
+            }
+            is_leaving && matches!(lane.place, Place::Free(_))
+        })
     }
 
     /// Whether no value is outside, nor promised to anybody.
     pub(super) fn all_home(&self) -> bool {
-        self.lanes.iter().all(|lane| matches!(lane.place, Place::Free(_) | Place::Quarantined(..)))
+        self.lanes.iter().all(|lane| lane.place.is_home() && !lane.is_leaving())
     }
 
     /// If there are lanes but none is in service: why not, in the words of the first.
     pub(super) fn out_of_service(&self) -> Option<Arc<str>> {
-        let mut reasons = self.lanes.iter().map(|lane| match &lane.place {
+        let staying = self.lanes.iter().filter(|lane| !lane.is_leaving());
+        let mut reasons = staying.map(|lane| match &lane.place {
             Place::Quarantined(reason, _) | Place::InRepair(reason) => Some(reason),
-            Place::Free(_) | Place::Granted(..) | Place::Leased(_) => None,
+            _ => None,
         });
         let first = reasons.next()??;
         reasons.all(|reason| reason.is_some()).then(|| Arc::clone(first))
     }
 
-    pub(super) fn count_into(&self, counts: &mut Counts) {
-        for lane in &self.lanes {
-            match lane.place {
-                Place::Free(_) => counts.free += 1,
-                Place::Granted(..) => counts.granted += 1,
-                Place::Leased(_) => counts.leased += 1,
-                Place::Quarantined(..) | Place::InRepair(_) => counts.quarantined += 1,
-            }
-        }
-    }
-
-    pub(super) fn views(&self) -> Vec<LaneView> {
-        self.lanes.iter().map(|lane| LaneView { id: lane.id, state: lane.place.view() }).collect()
+    fn free(&mut self, id: LaneId, value: V) {
+        self.freed_total += 1;
+        let freed = self.freed_total;
+        let lane = self.lane(id);
+        (lane.place, lane.freed) = (Place::Free(value), freed);
     }
 
     fn place(&mut self, id: LaneId) -> &mut Place<V> {
+        &mut self.lane(id).place
+    }
+
+    fn lane(&mut self, id: LaneId) -> &mut Lane<V> {
         let index = self.lanes.binary_search_by_key(&id, |lane| lane.id).expect("a lane that is out is not retired");
-        &mut self.lanes[index].place
+        &mut self.lanes[index]
+    }
+}
+
+impl<V> Lane<V> {
+    fn is_leaving(&self) -> bool {
+        self.taker.is_some() && self.place.is_home()
     }
 }
 
 impl<V> Place<V> {
+    fn is_home(&self) -> bool {
+        matches!(self, Self::Free(_) | Self::Quarantined(..))
+    }
+
     fn is_out(&self) -> bool {
         matches!(self, Self::Leased(_) | Self::InRepair(_))
-    }
-
-    fn view(&self) -> LaneState {
-        match self {
-            Self::Free(_) => LaneState::Free,
-            &Self::Granted(Hold { ticket, ask }, _) => LaneState::Granted { ticket, class: ask.class, tag: ask.tag },
-            &Self::Leased(Hold { ticket, ask }) => LaneState::Leased { ticket, class: ask.class, tag: ask.tag },
-            Self::Quarantined(reason, _) => LaneState::Quarantined { reason: Arc::clone(reason) },
-            Self::InRepair(_) => LaneState::InRepair,
-        }
-    }
-}
-
-#[cfg(test)]
-impl<V> Lanes<V> {
-    pub(super) fn check(&self) {
-        assert!(self.lanes.is_sorted_by_key(|lane| lane.id), "lanes are out of order");
-        for lane in &self.lanes {
-            assert!(lane.id.get() < self.next, "a lane has an id that was never given");
-        }
-    }
-
-    /// The lanes that are promised to a waiter.
-    pub(super) fn granted(&self) -> Vec<LaneId> {
-        let granted = self.lanes.iter().filter(|lane| matches!(lane.place, Place::Granted(..)));
-        granted.map(|lane| lane.id).collect()
     }
 }

@@ -6,27 +6,36 @@
 //! The rule that everything rests on: **a lane that becomes free goes to the next waiter in the same step.** So a free
 //! lane means that nobody waits, nobody can slip in between, and no wake-up can be lost.
 
+mod closing;
 mod effects;
 mod lanes;
+mod links;
+mod news;
+mod parking;
 mod queue;
+mod repairing;
 mod select;
 mod slab;
+mod taking;
 
 #[cfg(test)]
 mod check;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
+pub(crate) use closing::WatchKey;
 pub(crate) use effects::Effects;
 pub(crate) use lanes::Hold;
 pub(crate) use queue::WaiterKey;
+pub(crate) use taking::TakerKey;
 
 use self::lanes::Lanes;
+use self::news::News;
 use self::queue::{Queue, Seat};
 use self::slab::Slab;
+use self::taking::Taker;
 use crate::error::AcquireError;
+use crate::observe::Event;
 use crate::policy::{Ask, Policy, WhenAllQuarantined};
 use crate::snapshot::{Counts, LaneId, Snapshot, Ticket};
 
@@ -40,9 +49,12 @@ pub(crate) struct Core<V, W> {
     queue: Queue<W>,
     /// Those who wait for the end. `None` once woken.
     watchers: Slab<Option<W>>,
+    /// Those who want a lane out of the lock.
+    takers: Slab<Taker<W>>,
     /// Never goes back to `false`.
     closed: bool,
     granted_total: u64,
+    news: News,
 }
 
 /// A lane on its way out.
@@ -58,8 +70,8 @@ pub(crate) type Outcome<V> = Result<Taken<V>, AcquireError>;
 
 /// The answer to an ask that is prepared to wait.
 pub(crate) enum Entered<V, W> {
-    /// It waits now.
-    Queued(WaiterKey),
+    /// It waits now. Whom it has superseded is to be woken.
+    Queued(WaiterKey, Effects<W>),
     /// It was decided at once; the waker was not needed.
     Settled(Outcome<V>, W),
 }
@@ -70,12 +82,9 @@ pub(crate) enum Looked<V> {
     Settled(Outcome<V>),
     /// Not yet.
     Waiting(WaiterKey),
+    /// It had a grant and lost it. To wait again it must [`resume`](Core::resume).
+    Parked(WaiterKey),
 }
-
-/// The right to one place among those who wait for the end.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone))]
-pub(crate) struct WatchKey(usize);
 
 impl<V, W> Core<V, W> {
     pub(crate) fn new(policy: &Policy) -> Self {
@@ -85,23 +94,34 @@ impl<V, W> Core<V, W> {
             lanes: Lanes::new(),
             queue: Queue::new(policy),
             watchers: Slab::new(),
+            takers: Slab::new(),
             closed: false,
             granted_total: 0,
+            news: News::default(),
         }
+    }
+
+    /// Keeps the events of each step from now on, for [`take_news`](Self::take_news).
+    pub(crate) fn listen(&mut self) {
+        self.news.listen();
+    }
+
+    pub(crate) fn take_news(&mut self) -> Vec<Event> {
+        self.news.take()
     }
 
     /// Decides an ask at once if that is possible; `None` means that it would have to wait.
     pub(crate) fn ask(&mut self, ask: Ask) -> Option<Outcome<V>> {
         if self.closed {
-            return Some(Err(AcquireError::Closed));
+            return Some(Err(self.refused(ask, AcquireError::Closed)));
         }
-        if let Some(lane) = self.lanes.first_free() {
+        if let Some(lane) = self.lanes.pick_free(ask.prefer) {
             debug_assert!(self.queue.len() == 0, "somebody waits beside a free lane");
-            let hold = self.hold(ask);
+            let hold = self.hold(ask, lane);
             let value = self.lanes.lend(lane, hold);
             return Some(Ok(Taken { lane, hold, value }));
         }
-        self.quarantine_error().map(Err)
+        self.quarantine_error().map(|error| Err(self.refused(ask, error)))
     }
 
     /// Like [`ask`](Self::ask), but waits where that would have to. Whoever called `ask` without success must call
@@ -110,24 +130,35 @@ impl<V, W> Core<V, W> {
         if let Some(outcome) = self.ask(ask) {
             return Entered::Settled(outcome, waker);
         }
-        let (waiting, limit) = (self.queue.len(), self.queue_max);
+        let mut effects = Effects::none();
+        // First of all, so that the place of the superseded one is there for this one, even in a full queue.
+        self.queue.supersede(ask.supersede, &mut effects, &mut self.news);
+        let (waiting, limit) = (self.queue.len() + self.queue.parked(), self.queue_max);
         if waiting < limit {
-            Entered::Queued(self.queue.push(ask, waker))
+            let key = self.queue.push(ask, waker);
+            let waiting = self.queue.len();
+            self.news.tell(|| Event::Enqueued { ask, waiting });
+            Entered::Queued(key, effects)
         } else {
-            Entered::Settled(Err(AcquireError::QueueFull { waiting, limit }), waker)
+            Entered::Settled(Err(self.refused(ask, AcquireError::QueueFull { waiting, limit })), waker)
         }
     }
 
     /// Lets a waiter see what has become of it. A grant is claimed by this look.
     pub(crate) fn look(&mut self, key: WaiterKey) -> Looked<V> {
-        if matches!(self.queue.seat(&key), Seat::Waiting { .. }) {
-            return Looked::Waiting(key);
+        match self.queue.seat(&key) {
+            Seat::Waiting { .. } => return Looked::Waiting(key),
+            Seat::Parked if self.lanes.pick_free(None).is_none() => return Looked::Parked(key),
+            Seat::Parked | Seat::Granted(_) | Seat::Refused(_) => {}
         }
+        let ask = self.queue.ask(&key);
         Looked::Settled(match self.queue.remove(key) {
             Seat::Granted(lane) => {
                 let (hold, value) = self.lanes.claim(lane);
+                self.news.tell(|| Event::Claimed { grant: hold.on(lane) });
                 Ok(Taken { lane, hold, value })
             }
+            Seat::Parked => self.ask(ask).expect("a lane is free"),
             Seat::Refused(error) => Err(error),
             Seat::Waiting { .. } => unreachable!("it was not waiting one line above"),
         })
@@ -137,7 +168,7 @@ impl<V, W> Core<V, W> {
     pub(crate) fn waker(&mut self, key: &WaiterKey) -> &mut W {
         match self.queue.seat(key) {
             Seat::Waiting { waker, .. } => waker,
-            Seat::Granted(_) | Seat::Refused(_) => {
+            Seat::Granted(_) | Seat::Parked | Seat::Refused(_) => {
                 unreachable!("looked at in this same step, and still waiting")
             }
         }
@@ -146,9 +177,15 @@ impl<V, W> Core<V, W> {
     /// Ends a wait that nobody is interested in any more. A lane that it had been granted goes to the next waiter.
     pub(crate) fn leave(&mut self, key: WaiterKey) -> Effects<W> {
         let mut effects = Effects::none();
-        match self.queue.remove(key) {
+        let ask = self.queue.ask(&key);
+        let seat = self.queue.remove(key);
+        if !matches!(seat, Seat::Refused(_)) {
+            let waiting = self.queue.len();
+            self.news.tell(|| Event::Left { ask, waiting });
+        }
+        match seat {
             Seat::Waiting { waker, .. } => effects.unused = Some(waker),
-            Seat::Refused(_) => {}
+            Seat::Parked | Seat::Refused(_) => {}
             Seat::Granted(lane) => {
                 self.lanes.withdraw(lane);
                 self.pass_on(lane, &mut effects);
@@ -160,32 +197,9 @@ impl<V, W> Core<V, W> {
     /// Takes back a lane that was leased or in repair, sound.
     pub(crate) fn put_back(&mut self, lane: LaneId, value: V) -> Effects<W> {
         let mut effects = Effects::none();
+        self.released(lane);
         self.lanes.put_back(lane, value);
         self.pass_on(lane, &mut effects);
-        effects
-    }
-
-    /// Takes back a lane that was leased or in repair, not to be lent.
-    pub(crate) fn quarantine(&mut self, lane: LaneId, value: V, reason: Arc<str>) -> Effects<W> {
-        let mut effects = Effects::none();
-        self.lanes.quarantine(lane, value, reason);
-        if let Some(error) = self.quarantine_error() {
-            self.queue.refuse_all(&error, &mut effects);
-        }
-        self.wake_watchers_if_drained(&mut effects);
-        effects
-    }
-
-    /// Takes a quarantined lane out, unless the lock is closed: then what is home stays home.
-    pub(crate) fn begin_repair(&mut self) -> Option<(LaneId, V, Arc<str>)> {
-        if self.closed { None } else { self.lanes.begin_repair() }
-    }
-
-    /// Forgets a lane in repair for good.
-    pub(crate) fn retire(&mut self, lane: LaneId) -> Effects<W> {
-        let mut effects = Effects::none();
-        self.lanes.retire(lane);
-        self.wake_watchers_if_drained(&mut effects);
         effects
     }
 
@@ -200,38 +214,9 @@ impl<V, W> Core<V, W> {
         Ok((lane, effects))
     }
 
-    /// Refuses everybody who waits and everybody who will come. Grants already made stand.
-    pub(crate) fn close(&mut self) -> Effects<W> {
-        let mut effects = Effects::none();
-        self.closed = true;
-        self.queue.refuse_all(&AcquireError::Closed, &mut effects);
-        self.wake_watchers_if_drained(&mut effects);
-        effects
-    }
-
-    /// Whether the lock is closed and every lane is home. Once true, always true.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.closed && self.lanes.all_home()
-    }
-
-    /// Asks to be woken when the lock is drained, which it must not be yet.
-    pub(crate) fn watch(&mut self, waker: W) -> WatchKey {
-        debug_assert!(!self.is_drained(), "nobody wakes a watcher that comes after the end");
-        WatchKey(self.watchers.insert(Some(waker)))
-    }
-
-    /// The waker of a watcher; `None` once it has been woken.
-    pub(crate) fn watcher(&mut self, key: &WatchKey) -> &mut Option<W> {
-        self.watchers.get_mut(key.0)
-    }
-
-    /// Ends a watch. The waker is to be dropped outside.
-    pub(crate) fn unwatch(&mut self, key: WatchKey) -> Option<W> {
-        self.watchers.remove(key.0)
-    }
-
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts { waiting: self.queue.len(), closed: self.closed, ..Counts::default() };
+        let mut counts =
+            Counts { waiting: self.queue.len(), parked: self.queue.parked(), closed: self.closed, ..Counts::default() };
         self.lanes.count_into(&mut counts);
         counts
     }
@@ -245,35 +230,43 @@ impl<V, W> Core<V, W> {
         }
     }
 
-    /// Gives a lane that has just become free to the next waiter, if there is one.
+    /// Gives a lane that has just become free to whoever wants it out of the lock, or else to the next waiter.
     fn pass_on(&mut self, lane: LaneId, effects: &mut Effects<W>) {
+        if self.hand_out_if_wanted(lane, effects) {
+            return self.refuse_if_out_of_service(effects);
+        }
         match self.queue.next() {
             Some(next) => {
                 debug_assert!(!self.closed, "somebody waits at a closed lock");
-                let hold = self.hold(next.ask);
-                self.lanes.grant(lane, hold);
+                let ask = next.ask;
                 effects.wake(self.queue.grant(next, lane));
+                let hold = self.hold(ask, lane);
+                self.lanes.grant(lane, hold);
             }
             None => self.wake_watchers_if_drained(effects),
         }
     }
 
     /// The next ticket, for this ask.
-    fn hold(&mut self, ask: Ask) -> Hold {
+    fn hold(&mut self, ask: Ask, lane: LaneId) -> Hold {
         self.granted_total += 1;
-        Hold { ticket: Ticket(self.granted_total), ask }
+        let hold = Hold { ticket: Ticket(self.granted_total), ask };
+        let waiting = self.queue.len();
+        self.news.tell(|| Event::Granted { grant: hold.on(lane), waiting });
+        hold
     }
 
-    fn quarantine_error(&self) -> Option<AcquireError> {
-        match self.when_all_quarantined {
-            WhenAllQuarantined::Fail => self.lanes.out_of_service().map(|reason| AcquireError::Quarantined { reason }),
-            WhenAllQuarantined::Wait => None,
+    /// Tells that a lease is over, if it is one: a lane that comes home from its repair was not lent.
+    pub(super) fn released(&mut self, lane: LaneId) {
+        if let Some(hold) = self.lanes.holder(lane) {
+            self.news.tell(|| Event::Released { grant: hold.on(lane) });
         }
     }
 
-    fn wake_watchers_if_drained(&mut self, effects: &mut Effects<W>) {
-        if self.is_drained() {
-            self.watchers.iter_mut().filter_map(Option::take).for_each(|waker| effects.wake(waker));
-        }
+    /// Tells that an ask was refused before it came to wait.
+    fn refused(&mut self, ask: Ask, error: AcquireError) -> AcquireError {
+        let waiting = self.queue.len();
+        self.news.tell(|| Event::Refused { ask, error: error.clone(), waiting });
+        error
     }
 }

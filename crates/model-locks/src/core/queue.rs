@@ -4,19 +4,29 @@
 //! So a key never goes stale. What happens to a waiter meanwhile (granted, refused) is written into its node and read
 //! there at the next poll.
 
+use std::collections::BTreeMap;
+
 use super::Effects;
+use super::links::{Links, List};
+use super::news::News;
 use super::select::{Bypass, Waiting};
 use super::slab::Slab;
 use crate::error::AcquireError;
+use crate::observe::Event;
 use crate::policy::{Ask, Class, Policy};
 use crate::snapshot::{LaneId, WaiterView};
 
 /// The waiters of a lock.
 #[derive(Clone, Debug)]
 pub(super) struct Queue<W> {
-    nodes: Slab<Node<W>>,
-    lists: [List; 3],
-    bypass: Bypass,
+    pub(super) nodes: Slab<Node<W>>,
+    pub(super) lists: [List; 3],
+    pub(super) bypass: Bypass,
+    /// Those who wait or are parked under a key, of which each has one: whoever comes supersedes whoever is there.
+    pub(super) keys: BTreeMap<u64, usize>,
+    /// How many are parked.
+    pub(super) parked: usize,
+    arrived_total: u64,
     #[cfg(feature = "canary")]
     canary_lifo: bool,
 }
@@ -24,12 +34,16 @@ pub(super) struct Queue<W> {
 /// The right to one node. Not `Clone` outside of tests: it is used up by settling or leaving.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
-pub(crate) struct WaiterKey(usize);
+pub(crate) struct WaiterKey(pub(super) usize);
 
 #[derive(Clone, Debug)]
-struct Node<W> {
-    ask: Ask,
-    seat: Seat<W>,
+pub(super) struct Node<W> {
+    pub(super) ask: Ask,
+    /// When it began to wait, by `arrived_total`.
+    pub(super) arrived: u64,
+    /// When a sweep first found its grant unclaimed.
+    pub(super) seen: Option<u64>,
+    pub(super) seat: Seat<W>,
 }
 
 /// What has become of a waiter.
@@ -39,22 +53,10 @@ pub(super) enum Seat<W> {
     Waiting { waker: W, links: Links },
     /// Taken off its list and given this lane.
     Granted(LaneId),
+    /// Had a lane and did not claim it. Its task was woken and must look before it is considered again.
+    Parked,
     /// Taken off its list with nothing.
     Refused(AcquireError),
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Links {
-    before: Option<usize>,
-    behind: Option<usize>,
-}
-
-/// The waiting nodes of one class, first come first.
-#[derive(Clone, Copy, Debug, Default)]
-struct List {
-    first: Option<usize>,
-    last: Option<usize>,
-    len: usize,
 }
 
 impl<W> Queue<W> {
@@ -63,6 +65,9 @@ impl<W> Queue<W> {
             nodes: Slab::new(),
             lists: Default::default(),
             bypass: Bypass::new(policy.bypass_max),
+            keys: BTreeMap::new(),
+            parked: 0,
+            arrived_total: 0,
             #[cfg(feature = "canary")]
             canary_lifo: policy.canary_lifo,
         }
@@ -73,19 +78,34 @@ impl<W> Queue<W> {
         self.lists.iter().map(|list| list.len).sum()
     }
 
+    /// How many are parked.
+    pub(super) fn parked(&self) -> usize {
+        self.parked
+    }
+
     /// Puts a waiter behind all others of its class.
     pub(super) fn push(&mut self, ask: Ask, waker: W) -> WaiterKey {
-        let list = self.lists[ask.class.index()];
-        let links = Links { before: list.last, behind: None };
-        let index = self.nodes.insert(Node { ask, seat: Seat::Waiting { waker, links } });
-        match list.last {
-            Some(last) => self.links(last).behind = Some(index),
-            None => self.lists[ask.class.index()].first = Some(index),
+        self.arrived_total += 1;
+        let seat = Seat::Waiting { waker, links: Links::default() };
+        let index = self.nodes.insert(Node { ask, arrived: self.arrived_total, seen: None, seat });
+        self.link(index, self.lists[ask.class.index()].last);
+        if let Some(key) = ask.supersede {
+            let former = self.keys.insert(key, index);
+            debug_assert!(former.is_none(), "two wait under one key");
         }
-        let list = &mut self.lists[ask.class.index()];
-        list.last = Some(index);
-        list.len += 1;
         WaiterKey(index)
+    }
+
+    /// Refuses whoever waits under this key.
+    pub(super) fn supersede(&mut self, key: Option<u64>, effects: &mut Effects<W>, news: &mut News) {
+        if let Some(&index) = key.and_then(|key| self.keys.get(&key)) {
+            self.refuse(index, AcquireError::Superseded, effects, news);
+        }
+    }
+
+    /// What this waiter asked.
+    pub(super) fn ask(&self, key: &WaiterKey) -> Ask {
+        self.nodes.get(key.0).ask
     }
 
     /// What has become of this waiter.
@@ -95,9 +115,7 @@ impl<W> Queue<W> {
 
     /// Ends this wait, wherever it stood, and forgets the node.
     pub(super) fn remove(&mut self, key: WaiterKey) -> Seat<W> {
-        if matches!(self.seat(&key), Seat::Waiting { .. }) {
-            self.unlink(key.0);
-        }
+        self.withdraw(key.0);
         self.nodes.remove(key.0).seat
     }
 
@@ -113,18 +131,57 @@ impl<W> Queue<W> {
     /// Takes the chosen waiter off its list and writes the lane into its node.
     pub(super) fn grant(&mut self, next: Next, lane: LaneId) -> W {
         self.unlink(next.index);
-        self.reseat(next.index, Seat::Granted(lane))
+        self.nodes.get_mut(next.index).seen = None;
+        self.reseat(next.index, Seat::Granted(lane)).expect("only one who waits is chosen")
     }
 
     /// Refuses everybody who waits.
-    pub(super) fn refuse_all(&mut self, error: &AcquireError, effects: &mut Effects<W>) {
+    pub(super) fn refuse_all(&mut self, error: &AcquireError, effects: &mut Effects<W>, news: &mut News) {
         for class in Class::ALL {
             while let Some(index) = self.lists[class.index()].first {
-                self.unlink(index);
-                effects.wake(self.reseat(index, Seat::Refused(error.clone())));
+                self.refuse(index, error.clone(), effects, news);
             }
         }
-        debug_assert!(self.len() == 0, "somebody was not refused");
+        for (_, index) in self.seated(|seat| matches!(seat, Seat::Parked)) {
+            self.refuse(index, error.clone(), effects, news);
+        }
+        debug_assert!(self.len() + self.parked == 0, "somebody was not refused");
+    }
+
+    fn refuse(&mut self, index: usize, error: AcquireError, effects: &mut Effects<W>, news: &mut News) {
+        self.withdraw(index);
+        let (ask, waiting) = (self.nodes.get(index).ask, self.len());
+        news.tell(|| Event::Refused { ask, error: error.clone(), waiting });
+        // One that is parked was woken when it was granted its lane.
+        if let Some(waker) = self.reseat(index, Seat::Refused(error)) {
+            effects.wake(waker);
+        }
+    }
+
+    /// Takes a node out of whatever it is in, so that its seat may be changed or dropped.
+    fn withdraw(&mut self, index: usize) {
+        match self.nodes.get(index).seat {
+            Seat::Waiting { .. } => self.unlink(index),
+            Seat::Parked => {
+                self.parked -= 1;
+                self.forget_key(index);
+            }
+            Seat::Granted(_) | Seat::Refused(_) => {}
+        }
+    }
+
+    pub(super) fn forget_key(&mut self, index: usize) {
+        if let Some(key) = self.nodes.get(index).ask.supersede {
+            self.keys.remove(&key);
+        }
+    }
+
+    /// The nodes of such a seat, in order of arrival.
+    fn seated(&self, is: impl Fn(&Seat<W>) -> bool) -> Vec<(u64, usize)> {
+        let seated = self.nodes.entries().filter(|(_, node)| is(&node.seat));
+        let mut seated: Vec<_> = seated.map(|(index, node)| (node.arrived, index)).collect();
+        seated.sort_unstable();
+        seated
     }
 
     /// Those who wait, in the order in which they would be granted.
@@ -156,36 +213,11 @@ impl<W> Queue<W> {
         list.first
     }
 
-    /// Takes a waiting node out of the list of its class. Its seat must be changed next.
-    fn unlink(&mut self, index: usize) {
-        let node = self.nodes.get(index);
-        let (class, Links { before, behind }) = (node.ask.class, node.links());
-        match before {
-            Some(before) => self.links(before).behind = behind,
-            None => self.lists[class.index()].first = behind,
-        }
-        match behind {
-            Some(behind) => self.links(behind).before = before,
-            None => self.lists[class.index()].last = before,
-        }
-        self.lists[class.index()].len -= 1;
-        if self.lists[class.index()].len == 0 {
-            self.bypass.emptied(class);
-        }
-    }
-
-    /// Ends the waiting of a node that was unlinked, and hands its waker out.
-    fn reseat(&mut self, index: usize, seat: Seat<W>) -> W {
+    /// Changes the seat of a node that was withdrawn, and hands its waker out if it waited.
+    fn reseat(&mut self, index: usize, seat: Seat<W>) -> Option<W> {
         match std::mem::replace(&mut self.nodes.get_mut(index).seat, seat) {
-            Seat::Waiting { waker, .. } => waker,
-            Seat::Granted(_) | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
-        }
-    }
-
-    fn links(&mut self, index: usize) -> &mut Links {
-        match &mut self.nodes.get_mut(index).seat {
-            Seat::Waiting { links, .. } => links,
-            Seat::Granted(_) | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
+            Seat::Waiting { waker, .. } => Some(waker),
+            Seat::Granted(_) | Seat::Parked | Seat::Refused(_) => None,
         }
     }
 }
@@ -194,56 +226,4 @@ impl<W> Queue<W> {
 pub(super) struct Next {
     index: usize,
     pub(super) ask: Ask,
-}
-
-impl<W> Node<W> {
-    fn links(&self) -> Links {
-        match self.seat {
-            Seat::Waiting { links, .. } => links,
-            Seat::Granted(_) | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
-        }
-    }
-}
-
-/// What is always true between two steps.
-#[cfg(test)]
-impl<W> Queue<W> {
-    pub(super) fn check(&self) {
-        let mut linked = 0;
-        for class in Class::ALL {
-            linked += self.check_list(class);
-            let skipped = self.bypass.skipped()[class.index()];
-            if self.lists[class.index()].len == 0 {
-                assert_eq!(skipped, 0, "an empty class has been passed over");
-            }
-        }
-        self.bypass.check();
-        let waiting = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting { .. }));
-        assert_eq!(waiting.count(), linked, "every waiting node is in exactly one list");
-        self.nodes.check();
-    }
-
-    /// The lanes that waiters have been given and not claimed.
-    pub(super) fn granted(&self) -> Vec<LaneId> {
-        let granted = self.nodes.iter().filter_map(|node| match node.seat {
-            Seat::Granted(lane) => Some(lane),
-            Seat::Waiting { .. } | Seat::Refused(_) => None,
-        });
-        granted.collect()
-    }
-
-    fn check_list(&self, class: Class) -> usize {
-        let list = self.lists[class.index()];
-        let (mut len, mut before, mut here) = (0, None, list.first);
-        while let Some(index) = here {
-            let node = self.nodes.get(index);
-            assert_eq!(node.ask.class, class, "a waiter is in the list of another class");
-            assert_eq!(node.links().before, before, "a list reads differently backwards");
-            (len, before, here) = (len + 1, here, node.links().behind);
-            assert!(len <= list.len, "a list is longer than it counts");
-        }
-        assert_eq!(list.last, before, "a list does not end at its last");
-        assert_eq!(list.len, len, "a list is shorter than it counts");
-        len
-    }
 }

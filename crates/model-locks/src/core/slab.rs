@@ -41,6 +41,14 @@ impl<X> Slab<X> {
         self.entries[index].as_mut().expect("an index is used by its owner only, until it is removed")
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, &X)> {
+        self.entries.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+    }
+
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = (usize, &mut X)> {
+        self.entries.iter_mut().enumerate().filter_map(|(index, entry)| Some((index, entry.as_mut()?)))
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut X> {
         self.entries.iter_mut().flatten()
     }

@@ -11,4 +11,7 @@ mod closing;
 mod exclusion;
 mod lanes;
 mod leaving;
+mod several;
 mod support;
+mod sweep;
+mod taking;

@@ -4,7 +4,10 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use model_locks::{Acquire, AcquireError, Closed, Lease, ModelLock, ModelLocks, Policy, Repair, Snapshot};
+use model_locks::{
+    Acquire, AcquireAll, AcquireError, Closed, Event, Lease, ModelLock, ModelLocks, Policy, Repair, Snapshot, Swept,
+    TakeLane,
+};
 
 fn send<X: Send>() {}
 fn sync<X: Sync>() {}
@@ -23,6 +26,8 @@ fn a_value_need_only_be_send() {
     send::<Closed<T>>();
     send::<Lease<T>>();
     send::<Repair<T>>();
+    send::<TakeLane<T>>();
+    send::<AcquireAll<T>>();
 }
 
 #[test]
@@ -30,17 +35,20 @@ fn what_is_awaited_or_held_is_owned_and_movable() {
     type T = std::marker::PhantomPinned;
     unpin::<Acquire<T>>();
     unpin::<Closed<T>>();
+    unpin::<TakeLane<T>>();
+    unpin::<AcquireAll<T>>();
     unpin::<Lease<T>>();
     owned::<Acquire<T>>();
     owned::<Closed<T>>();
+    owned::<TakeLane<T>>();
     owned::<Lease<T>>();
     owned::<Repair<T>>();
 }
 
 #[test]
 fn plain_data_is_plain() {
-    send::<(AcquireError, Snapshot, Policy)>();
-    sync::<(AcquireError, Snapshot, Policy)>();
+    send::<(AcquireError, Event, Snapshot, Swept, Policy)>();
+    sync::<(AcquireError, Event, Snapshot, Swept, Policy)>();
 }
 
 fn clone<X: Clone>() {}

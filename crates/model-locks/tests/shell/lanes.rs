@@ -2,7 +2,7 @@
 
 use model_locks::{Ask, ModelLock, Policy};
 
-use crate::support::{Task, queue_normal};
+use crate::support::{Task, queue, queue_normal};
 
 #[test]
 fn each_lane_has_one_holder() {
@@ -65,4 +65,43 @@ fn handles_lead_to_one_lock() {
     assert!(!lock.is_same(&ModelLock::new([1], Policy::default())));
     let _lease = other.try_acquire(Ask::default()).expect("the lane is free");
     assert!(Task::new(lock.acquire(Ask::default())).poll().is_pending());
+}
+
+/// Method: three lanes are used and come home in another order; the next ones go out in the order of coming home.
+#[test]
+fn the_lane_that_was_free_for_longest_is_taken() {
+    let lock = ModelLock::new([0, 1, 2], Policy::default());
+    let mut leases: Vec<_> = (0..3).map(|_| lock.try_acquire(Ask::default()).expect("a lane is free")).collect();
+    assert_eq!(leases.iter().map(|lease| **lease).collect::<Vec<_>>(), [0, 1, 2]);
+    for at in [2, 0, 0] {
+        drop(leases.remove(at));
+    }
+    leases.extend((0..3).map(|_| lock.try_acquire(Ask::default()).expect("a lane is free")));
+    assert_eq!(leases.iter().map(|lease| **lease).collect::<Vec<_>>(), [2, 0, 1]);
+}
+
+#[test]
+fn a_preferred_lane_is_taken_if_it_is_free() {
+    let lock = ModelLock::new([0, 1, 2], Policy::default());
+    let last = lock.snapshot().lanes[2].id;
+    let first = lock.try_acquire(Ask::default().prefer(last)).expect("three lanes are free");
+    assert_eq!(first.lane(), last);
+    let second = lock.try_acquire(Ask::default().prefer(last)).expect("two lanes are free");
+    assert_eq!(*second, 0, "it is not waited for");
+}
+
+/// Method: the preferred lane of the first waiter is not the one that comes home first.
+#[test]
+fn nobody_waits_for_a_preferred_lane_nor_overtakes_for_its_sake() {
+    let lock = ModelLock::new([0, 1], Policy::default());
+    let first = lock.try_acquire(Ask::default()).expect("two lanes are free");
+    let second = lock.try_acquire(Ask::default()).expect("one lane is free");
+    let mut one = queue(&lock, Ask::default().prefer(first.lane()));
+    let mut two = queue(&lock, Ask::default().prefer(second.lane()));
+    drop(second);
+    assert_eq!((one.wakes(), two.wakes()), (1, 0));
+    let leased = one.lease();
+    assert_eq!(*leased, 1);
+    drop(first);
+    assert_eq!(*two.lease(), 0);
 }

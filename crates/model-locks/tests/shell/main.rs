@@ -2,7 +2,7 @@
 //!
 //! One binary with one file per subject.
 
-#![cfg(not(model_locks_loom))]
+#![cfg(not(any(model_locks_loom, model_locks_shuttle)))]
 
 mod auto_traits;
 #[cfg(feature = "canary")]
@@ -10,9 +10,14 @@ mod canary;
 mod cancel;
 mod close;
 mod lanes;
+mod observer;
 mod order;
 mod quarantine;
 mod reentrancy;
 mod registry;
+mod several;
+mod supersede;
 mod support;
+mod sweep;
+mod taking;
 mod threads;

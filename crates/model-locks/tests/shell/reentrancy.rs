@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 
-use model_locks::{Ask, ModelLock, Policy, TryAcquireError};
+use model_locks::{Ask, ModelLock, Patience, Policy, TryAcquireError};
 
 use crate::support::{Task, Wait, held, queue_normal};
 
@@ -59,10 +59,14 @@ fn use_everything(lock: &ModelLock<u32>) {
     let _ = lock.try_acquire(Ask::default());
     let _ = lock.snapshot();
     let _ = lock.counts();
+    let _ = lock.sweep(0, Patience { report: 0, revoke: 0 });
     let _ = lock.add_lane(99);
     drop(Task::new(lock.acquire(Ask::default())).poll());
     let _ = Task::new(lock.closed()).poll();
     drop(lock.repair());
+    let lanes = lock.snapshot().lanes;
+    let _taken: Vec<_> = lanes.iter().map(|lane| Task::new(lock.take_lane(lane.id)).poll()).collect();
+    drop(lock.take_lanes());
     lock.close();
 }
 
@@ -139,6 +143,43 @@ fn a_waker_that_hears_of_the_end_may_use_the_lock_when_it_is_dropped() {
         assert!(lock.counts().closed, "the waker has been dropped");
         drop(lease);
     }
+}
+
+/// Whoever takes a lane out is woken when it comes home, and its waker is dropped when it is called off.
+#[test]
+fn a_waker_of_a_taker_may_use_the_lock() {
+    for comes_home in [true, false] {
+        let (lock, lease) = held();
+        let handle = lock.clone();
+        let mut take = Task::new(lock.take_lane(lease.lane()));
+        let act = move || use_everything(&handle);
+        let waker = if comes_home { Acts::on_wake(act) } else { Acts::on_drop(act) };
+        assert!(take.poll_with(&waker).is_pending());
+        drop(waker);
+        let lease = if comes_home {
+            drop(lease);
+            None
+        } else {
+            drop(take);
+            Some(lease)
+        };
+        assert!(lock.counts().closed, "the waker has run");
+        drop(lease);
+    }
+}
+
+/// Whoever supersedes another wakes it, and has its own place by then.
+#[test]
+fn a_superseded_waker_may_use_the_lock() {
+    let (lock, lease) = held();
+    let handle = lock.clone();
+    let mut old = Task::new(lock.acquire(Ask::default().supersede(1)));
+    assert!(old.poll_with(&Acts::on_wake(move || use_everything(&handle))).is_pending());
+    let mut new = Task::new(lock.acquire(Ask::default().supersede(1)));
+    assert!(new.poll().is_pending(), "it looks again when it is woken");
+    assert!(lock.counts().closed, "the waker has run");
+    drop(lease);
+    drop(new);
 }
 
 /// The task that is woken drops another wait of the same lock, as a `select` would.

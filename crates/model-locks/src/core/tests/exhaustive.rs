@@ -4,7 +4,8 @@
 //! histories up to that length are played; the output says how many. `MODEL_LOCKS_DEPTH=1` makes each one step longer.
 
 use super::trial::{History, Step, Trial};
-use crate::policy::{Class, Policy, WhenAllQuarantined};
+use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
+use crate::snapshot::LaneId;
 
 struct Scope {
     name: &'static str,
@@ -14,8 +15,10 @@ struct Scope {
     waits_max: usize,
     watches_max: usize,
     lanes_max: usize,
-    classes: &'static [Class],
+    takes_max: usize,
+    asks: Vec<Ask>,
     tries: bool,
+    sweeps: bool,
     repairs: bool,
     closes: bool,
     depth: usize,
@@ -30,8 +33,10 @@ impl Default for Scope {
             waits_max: 3,
             watches_max: 0,
             lanes_max: 0,
-            classes: &[Class::Normal],
+            takes_max: 0,
+            asks: vec![Ask::new(Class::Normal)],
             tries: false,
+            sweeps: false,
             repairs: false,
             closes: true,
             depth: 6,
@@ -42,11 +47,11 @@ impl Default for Scope {
 impl Scope {
     /// What may happen next.
     fn steps(&self, trial: &Trial) -> Vec<Step> {
-        let [waits, leases, repairs, watches, lanes] = trial.pending();
+        let [waits, leases, repairs, watches, lanes, takes] = trial.pending();
         let mut steps = Vec::new();
-        let ask = self.classes.iter().copied().map(Step::Ask);
+        let ask = self.asks.iter().copied().map(Step::Ask);
         steps.extend(ask.filter(|_| waits < self.waits_max));
-        steps.extend(self.tries.then_some(Step::Try(self.classes[0])));
+        steps.extend(self.tries.then_some(Step::Try(self.asks[0])));
         steps.extend((0..waits).map(Step::Look));
         steps.extend((0..waits).map(Step::Leave));
         steps.extend((0..leases).map(Step::Return));
@@ -61,6 +66,12 @@ impl Scope {
         steps.extend(self.closes.then_some(Step::Close));
         steps.extend((watches < self.watches_max).then_some(Step::Watch));
         steps.extend((0..watches).map(Step::Unwatch));
+        if takes < self.takes_max {
+            steps.extend((0..trial.lanes_ever()).map(Step::Take));
+        }
+        steps.extend((0..takes).map(Step::Fetch));
+        steps.extend((0..takes).map(Step::Unwant));
+        steps.extend(self.sweeps.then_some(Step::Sweep { later: 1, revoke: 0 }));
         steps
     }
 
@@ -110,7 +121,7 @@ fn no_queue_at_all() {
 fn three_classes_with_bypass_bounds() {
     let policy = Policy { queue_max: 4, bypass_max: [0, 1, 2], ..Policy::default() };
     let scope = Scope { name: "three classes", policy, waits_max: 4, closes: false, ..Scope::default() };
-    Scope { classes: &Class::ALL, depth: 7, ..scope }.play_all();
+    Scope { asks: Class::ALL.map(Ask::new).into(), depth: 7, ..scope }.play_all();
 }
 
 /// Two lanes, two classes.
@@ -118,7 +129,8 @@ fn three_classes_with_bypass_bounds() {
 fn two_lanes_two_classes() {
     let policy = Policy { queue_max: 2, bypass_max: [0, 1, 1], ..Policy::default() };
     let scope = Scope { name: "two lanes, two classes", policy, lanes: 2, ..Scope::default() };
-    Scope { classes: &[Class::Interactive, Class::Background], depth: 8, ..scope }.play_all();
+    let asks = vec![Ask::new(Class::Interactive), Ask::new(Class::Background)];
+    Scope { asks, depth: 8, ..scope }.play_all();
 }
 
 /// Lanes break, are mended, given up, retired and added; those who wait are refused when none is left.
@@ -152,4 +164,58 @@ fn close_and_drain() {
     let policy = Policy { queue_max: 1, ..Policy::default() };
     let scope = Scope { name: "close and drain", policy, waits_max: 1, watches_max: 1, ..Scope::default() };
     Scope { repairs: true, depth: 8, ..scope }.play_all();
+}
+
+/// A lane is taken out by up to two takers, who fetch it or call it off, while it is lent, granted, broken or in repair.
+#[test]
+fn lanes_that_leave() {
+    let policy = Policy { queue_max: 1, ..Policy::default() };
+    let scope = Scope { name: "lanes that leave", policy, waits_max: 1, takes_max: 2, ..Scope::default() };
+    Scope { repairs: true, watches_max: 1, lanes_max: 1, ..scope }.play_all();
+}
+
+/// One of two lanes is taken out while others wait.
+#[test]
+fn one_of_two_lanes_leaves() {
+    let policy = Policy { queue_max: 2, ..Policy::default() };
+    let scope = Scope { name: "one of two lanes leaves", policy, lanes: 2, takes_max: 1, ..Scope::default() };
+    Scope { repairs: true, waits_max: 2, depth: 7, closes: false, ..scope }.play_all();
+}
+
+/// Asks of two keys and of none, of two classes, with room for two.
+#[test]
+fn superseding() {
+    let policy = Policy { queue_max: 2, bypass_max: [0, 1, 1], ..Policy::default() };
+    let normal = Ask::new(Class::Normal);
+    let asks = vec![normal, normal.supersede(1), normal.supersede(2), Ask::new(Class::Interactive).supersede(1)];
+    let scope = Scope { name: "superseding", policy, asks, waits_max: 4, ..Scope::default() };
+    scope.play_all();
+}
+
+/// Asks with and without a preferred lane, and three lanes to choose from.
+#[test]
+fn preferred_lanes() {
+    let policy = Policy { queue_max: 1, ..Policy::default() };
+    let normal = Ask::new(Class::Normal);
+    let asks = vec![normal, normal.prefer(LaneId(1)), normal.prefer(LaneId(2))];
+    let scope = Scope { name: "preferred lanes", policy, lanes: 3, asks, waits_max: 1, ..Scope::default() };
+    Scope { closes: false, depth: 7, ..scope }.play_all();
+}
+
+/// Grants are taken back, and those who lost them look again, leave, are replaced or refused.
+#[test]
+fn unclaimed_grants() {
+    let policy = Policy { queue_max: 2, ..Policy::default() };
+    let asks = vec![Ask::new(Class::Normal)];
+    let scope = Scope { name: "unclaimed grants", policy, asks, sweeps: true, tries: true, ..Scope::default() };
+    Scope { depth: 8, ..scope }.play_all();
+}
+
+/// The same with keys, breakage and a lane that leaves.
+#[test]
+fn unclaimed_grants_of_a_lock_in_trouble() {
+    let policy = Policy { queue_max: 2, bypass_max: [0, 1, 1], ..Policy::default() };
+    let asks = vec![Ask::new(Class::Normal).supersede(1), Ask::new(Class::Interactive)];
+    let scope = Scope { name: "unclaimed grants in trouble", policy, asks, sweeps: true, ..Scope::default() };
+    Scope { repairs: true, takes_max: 1, depth: 6, ..scope }.play_all();
 }

@@ -1,7 +1,8 @@
 //! Long histories from a seed: three classes, up to four lanes, everything may happen.
 
 use super::trial::{History, Step, Trial};
-use crate::policy::{Class, Policy, WhenAllQuarantined};
+use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
+use crate::snapshot::LaneId;
 
 const SEED: u64 = 0x5eed_10c5;
 const HISTORIES: u64 = 400;
@@ -30,15 +31,23 @@ impl Random {
         Policy { when_all_quarantined, ..bounds }
     }
 
+    /// Of any class, often with a key of few, often with a preferred lane.
+    fn ask(&mut self) -> Ask {
+        let mut ask = Ask::new(Class::ALL[self.below(3)]);
+        ask.supersede = (self.below(3) == 0).then(|| self.below(3) as u64);
+        ask.prefer = (self.below(3) == 0).then(|| LaneId(self.below(4) as u32));
+        ask
+    }
+
     /// A step that is possible now. Asks and returns are frequent, closing is rare.
     fn step(&mut self, trial: &Trial) -> Option<Step> {
-        let [waits, leases, repairs, watches, lanes] = trial.pending();
-        let class = Class::ALL[self.below(3)];
-        let choice = self.below(40);
+        let [waits, leases, repairs, watches, lanes, takes] = trial.pending();
+        let ask = self.ask();
+        let choice = self.below(45);
         let mut one_of = |n: usize| (n > 0).then(|| self.below(n));
         match choice {
-            0..10 => Some(Step::Ask(class)),
-            10..12 => Some(Step::Try(class)),
+            0..10 => Some(Step::Ask(ask)),
+            10..12 => Some(Step::Try(ask)),
             12..20 => one_of(waits).map(Step::Look),
             20..23 => one_of(waits).map(Step::Leave),
             23..30 => one_of(leases).map(Step::Return),
@@ -50,6 +59,10 @@ impl Random {
             36 => (lanes < 4).then_some(Step::AddLane),
             37 => (watches < 3).then_some(Step::Watch),
             38 => one_of(watches).map(Step::Unwatch),
+            39 => one_of(trial.lanes_ever() as usize).map(|lane| Step::Take(lane as u32)),
+            40 => one_of(takes).map(Step::Fetch),
+            41 => one_of(takes).map(Step::Unwant),
+            42 | 43 => Some(Step::Sweep { later: self.below(3) as u64, revoke: self.below(4) as u64 }),
             _ => (one_of(20) == Some(0)).then_some(Step::Close),
         }
     }

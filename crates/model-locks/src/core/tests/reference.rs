@@ -4,15 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::AcquireError;
+use crate::observe::{Event, Grant};
 use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
 use crate::snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, Ticket, WaiterView};
+use crate::sweep::{Patience, Swept, Unclaimed};
 
 #[derive(Clone, Debug)]
 pub(super) struct Reference {
     policy: Policy,
     pub(super) lanes: BTreeMap<LaneId, LaneState>,
     reasons: BTreeMap<LaneId, Arc<str>>,
+    /// To whom each lane was granted last.
+    holders: BTreeMap<LaneId, Ask>,
     lanes_added: u32,
+    /// The free lanes, longest free first.
+    free: Vec<LaneId>,
+    /// Who wants which lane, by tag.
+    pub(super) takers: Vec<(u64, LaneId)>,
+    /// When each unclaimed grant was first seen.
+    seen: BTreeMap<Ticket, u64>,
     /// Everybody who has asked and has not been told the end, first come first.
     pub(super) waiters: Vec<(Ask, Fate)>,
     pub(super) watchers: Vec<u64>,
@@ -22,12 +32,15 @@ pub(super) struct Reference {
     moments: Vec<(Option<Class>, [bool; 3])>,
     /// Whose wakers the current step has woken.
     pub(super) woken: Vec<u64>,
+    /// What the observer hears of the current step.
+    pub(super) news: Vec<Event>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Waiting,
     Granted(LaneId, Ticket),
+    Parked,
     Refused(AcquireError),
 }
 
@@ -39,13 +52,18 @@ impl Reference {
             policy: policy.clone(),
             lanes: BTreeMap::new(),
             reasons: BTreeMap::new(),
+            holders: BTreeMap::new(),
             lanes_added: 0,
+            free: Vec::new(),
+            takers: Vec::new(),
+            seen: BTreeMap::new(),
             waiters: Vec::new(),
             watchers: Vec::new(),
             closed: false,
             granted_total: 0,
             moments: Vec::new(),
             woken: Vec::new(),
+            news: Vec::new(),
         };
         (0..lanes).for_each(|_| new.add_lane());
         new
@@ -54,15 +72,17 @@ impl Reference {
     /// Decides at once, or `None`.
     pub(super) fn ask(&mut self, ask: Ask) -> Option<Answer> {
         if self.closed {
-            return Some(Err(AcquireError::Closed));
+            return Some(Err(self.refused(ask, AcquireError::Closed)));
         }
-        let free = self.lanes.iter().find(|(_, state)| **state == LaneState::Free).map(|(&id, _)| id);
-        if let Some(id) = free {
+        let preferred = self.free.iter().position(|&id| ask.prefer == Some(id)).unwrap_or(0);
+        if !self.free.is_empty() {
+            let id = self.free.remove(preferred);
             let ticket = self.ticket();
             self.lanes.insert(id, LaneState::Leased { ticket, class: ask.class, tag: ask.tag });
+            self.granted(id, ticket, ask);
             return Some(Ok((id, ticket)));
         }
-        self.out_of_service().map(Err)
+        self.out_of_service().map(|error| Err(self.refused(ask, error)))
     }
 
     /// Decides at once, or waits.
@@ -70,11 +90,20 @@ impl Reference {
         if let Some(answer) = self.ask(ask) {
             return Some(answer);
         }
-        let (waiting, limit) = (self.waiting().count(), self.policy.queue_max);
+        if let Some(at) = self.under_key(ask) {
+            if self.waiters[at].1 == Fate::Waiting {
+                self.woken.push(self.waiters[at].0.tag);
+            }
+            self.waiters[at].1 = Fate::Refused(AcquireError::Superseded);
+            self.remember(None);
+            self.refused(self.waiters[at].0, AcquireError::Superseded);
+        }
+        let (waiting, limit) = (self.waiting().count() + self.parked(), self.policy.queue_max);
         if waiting >= limit {
-            return Some(Err(AcquireError::QueueFull { waiting, limit }));
+            return Some(Err(self.refused(ask, AcquireError::QueueFull { waiting, limit })));
         }
         self.waiters.push((ask, Fate::Waiting));
+        self.news.push(Event::Enqueued { ask, waiting: self.waiting().count() });
         self.remember(None);
         None
     }
@@ -84,49 +113,168 @@ impl Reference {
         if self.waiters[at].1 == Fate::Waiting {
             return None;
         }
+        if self.waiters[at].1 == Fate::Parked && self.free.is_empty() {
+            // It never left its place in the list.
+            self.waiters[at].1 = Fate::Waiting;
+            self.news.push(Event::Enqueued { ask: self.waiters[at].0, waiting: self.waiting().count() });
+            self.remember(None);
+            return None;
+        }
         let (ask, fate) = self.waiters.remove(at);
         match fate {
             Fate::Granted(id, ticket) => {
                 self.lanes.insert(id, LaneState::Leased { ticket, class: ask.class, tag });
+                self.news.push(Event::Claimed { grant: Grant { ticket, lane: id, ask } });
                 Some(Ok((id, ticket)))
             }
             Fate::Refused(error) => Some(Err(error)),
+            Fate::Parked => self.ask(ask),
             Fate::Waiting => unreachable!("it was not waiting"),
         }
     }
 
+    /// Reports and takes back unclaimed grants, lowest ticket first.
+    pub(super) fn sweep(&mut self, now: u64, patience: Patience) -> Swept {
+        let granted = self.waiters.iter().filter_map(|&(ask, ref fate)| match *fate {
+            Fate::Granted(lane, ticket) => Some(Grant { ticket, lane, ask }),
+            _ => None,
+        });
+        let mut granted: Vec<_> = granted.collect();
+        granted.sort_by_key(|grant| grant.ticket);
+        let mut swept = Swept::default();
+        for grant in granted {
+            let age = now - *self.seen.entry(grant.ticket).or_insert(now);
+            let is_wanted = self.takers.iter().any(|(_, lane)| *lane == grant.lane);
+            if age >= patience.revoke && self.waiting().count() > 0 && !is_wanted {
+                swept.revoked.push(Unclaimed { grant, age });
+                self.revoke(grant);
+            } else if age >= patience.report {
+                swept.unclaimed.push(Unclaimed { grant, age });
+            }
+        }
+        swept
+    }
+
+    fn revoke(&mut self, grant: Grant) {
+        let at = self.waiters.iter().position(|(ask, _)| ask.tag == grant.ask.tag).expect("it was granted");
+        let superseded = self.under_key(grant.ask).is_some();
+        self.waiters[at].1 = if superseded { Fate::Refused(AcquireError::Superseded) } else { Fate::Parked };
+        self.news.push(Event::Revoked { grant, waiting: self.waiting().count() });
+        self.put_back(grant.lane);
+    }
+
+    /// Who waits or is parked under the key of this ask.
+    fn under_key(&self, ask: Ask) -> Option<usize> {
+        let is_there = |(other, fate): &(Ask, Fate)| {
+            other.supersede == ask.supersede && matches!(fate, Fate::Waiting | Fate::Parked)
+        };
+        self.waiters.iter().position(is_there).filter(|_| ask.supersede.is_some())
+    }
+
+    fn parked(&self) -> usize {
+        self.waiters.iter().filter(|(_, fate)| *fate == Fate::Parked).count()
+    }
+
     pub(super) fn leave(&mut self, tag: u64) {
         let at = self.waiters.iter().position(|(ask, _)| ask.tag == tag).expect("it has not been told the end");
-        let (_, fate) = self.waiters.remove(at);
+        let (ask, fate) = self.waiters.remove(at);
         self.remember(None);
+        if !matches!(fate, Fate::Refused(_)) {
+            self.news.push(Event::Left { ask, waiting: self.waiting().count() });
+        }
         if let Fate::Granted(id, _) = fate {
             self.put_back(id);
         }
     }
 
     pub(super) fn put_back(&mut self, id: LaneId) {
+        self.released(id);
         self.lanes.insert(id, LaneState::Free);
+        if self.leaves(id) {
+            return;
+        }
+        self.free.push(id);
         if let Some(at) = self.next() {
             let class = self.waiters[at].0.class;
             self.remember(Some(class));
             let ticket = self.ticket();
+            self.free.retain(|&free| free != id);
             let (ask, fate) = &mut self.waiters[at];
             *fate = Fate::Granted(id, ticket);
             self.lanes.insert(id, LaneState::Granted { ticket, class, tag: ask.tag });
             self.woken.push(ask.tag);
+            let ask = *ask;
+            self.granted(id, ticket, ask);
             self.remember(None);
         }
         self.wake_watchers();
     }
 
     pub(super) fn quarantine(&mut self, id: LaneId, reason: &str) {
+        self.released(id);
         let reason: Arc<str> = reason.into();
         self.reasons.insert(id, Arc::clone(&reason));
         self.lanes.insert(id, LaneState::Quarantined { reason });
+        if !self.leaves(id) {
+            self.refuse_if_out_of_service();
+            self.wake_watchers();
+        }
+    }
+
+    /// What becomes of a lane that comes home while somebody wants it out.
+    fn leaves(&mut self, id: LaneId) -> bool {
+        let Some(&(tag, _)) = self.takers.iter().find(|(_, wanted)| *wanted == id) else { return false };
+        // The map knows by its key whether it was sound: only a lane in quarantine has a reason here.
+        if self.lanes.insert(id, LaneState::Leaving) == Some(LaneState::Free) {
+            self.reasons.remove(&id);
+        }
+        self.woken.push(tag);
+        self.refuse_if_out_of_service();
+        true
+    }
+
+    fn refuse_if_out_of_service(&mut self) {
         if let Some(error) = self.out_of_service() {
             self.refuse_all(&error);
         }
+    }
+
+    /// Takes a lane out at once (`Some(true)`), never (`Some(false)`), or later.
+    pub(super) fn take(&mut self, id: LaneId) -> Option<bool> {
+        if self.takers.iter().any(|(_, wanted)| *wanted == id) {
+            return Some(false);
+        }
+        match self.lanes.get(&id) {
+            None => Some(false),
+            Some(LaneState::Free | LaneState::Quarantined { .. }) => Some(self.remove(id)),
+            Some(_) => None,
+        }
+    }
+
+    /// Lets a taker fetch its lane.
+    pub(super) fn fetch(&mut self, tag: u64, id: LaneId) -> Option<bool> {
+        if self.lanes.get(&id).is_some_and(|state| *state != LaneState::Leaving) {
+            return None;
+        }
+        self.takers.retain(|(taker, _)| *taker != tag);
+        let fetched = self.remove(id);
         self.wake_watchers();
+        Some(fetched)
+    }
+
+    pub(super) fn unwant(&mut self, tag: u64, id: LaneId) {
+        self.takers.retain(|(taker, _)| *taker != tag);
+        if self.lanes.get(&id) == Some(&LaneState::Leaving) {
+            match self.reasons.get(&id).cloned() {
+                Some(reason) => self.quarantine(id, &reason),
+                None => self.put_back(id),
+            }
+        }
+    }
+
+    fn remove(&mut self, id: LaneId) -> bool {
+        self.free.retain(|&free| free != id);
+        self.lanes.remove(&id).is_some()
     }
 
     pub(super) fn begin_repair(&mut self) -> Option<LaneId> {
@@ -141,6 +289,8 @@ impl Reference {
 
     pub(super) fn retire(&mut self, id: LaneId) {
         self.lanes.remove(&id);
+        let takers = self.takers.iter().filter(|(_, wanted)| *wanted == id);
+        self.woken.extend(takers.map(|(tag, _)| *tag));
         self.wake_watchers();
     }
 
@@ -168,7 +318,9 @@ impl Reference {
             leased: count(|state| matches!(state, LaneState::Leased { .. })),
             granted: count(|state| matches!(state, LaneState::Granted { .. })),
             quarantined: count(|state| matches!(state, LaneState::Quarantined { .. } | LaneState::InRepair)),
+            leaving: count(|state| matches!(state, LaneState::Leaving)),
             waiting: self.waiting().count(),
+            parked: self.parked(),
             closed: self.closed,
         }
     }
@@ -224,20 +376,27 @@ impl Reference {
 
     fn refuse_all(&mut self, error: &AcquireError) {
         for class in Class::ALL {
-            let refused = self.waiters.iter_mut().filter(|(ask, fate)| ask.class == class && *fate == Fate::Waiting);
-            for (ask, fate) in refused {
-                *fate = Fate::Refused(error.clone());
-                self.woken.push(ask.tag);
+            let refused: Vec<_> = self.waiting().filter(|&at| self.waiters[at].0.class == class).collect();
+            for at in refused {
+                self.waiters[at].1 = Fate::Refused(error.clone());
+                self.woken.push(self.waiters[at].0.tag);
+                self.refused(self.waiters[at].0, error.clone());
             }
+        }
+        let parked = (0..self.waiters.len()).filter(|&at| self.waiters[at].1 == Fate::Parked);
+        for at in parked.collect::<Vec<_>>() {
+            self.waiters[at].1 = Fate::Refused(error.clone());
+            self.refused(self.waiters[at].0, error.clone());
         }
         self.remember(None);
     }
 
     fn out_of_service(&self) -> Option<AcquireError> {
         let out = |state: &LaneState| matches!(state, LaneState::Quarantined { .. } | LaneState::InRepair);
-        let first = *self.lanes.keys().next()?;
+        let mut staying = self.lanes.iter().filter(|(_, state)| **state != LaneState::Leaving).peekable();
+        let first = *staying.peek()?.0;
         let fails = self.policy.when_all_quarantined == WhenAllQuarantined::Fail;
-        let all_out = self.lanes.values().all(out);
+        let all_out = staying.all(|(_, state)| out(state));
         (fails && all_out).then(|| AcquireError::Quarantined { reason: Arc::clone(&self.reasons[&first]) })
     }
 
@@ -245,6 +404,22 @@ impl Reference {
         if self.is_drained() {
             self.woken.append(&mut self.watchers);
         }
+    }
+
+    fn granted(&mut self, lane: LaneId, ticket: Ticket, ask: Ask) {
+        self.holders.insert(lane, ask);
+        self.news.push(Event::Granted { grant: Grant { ticket, lane, ask }, waiting: self.waiting().count() });
+    }
+
+    fn released(&mut self, lane: LaneId) {
+        if let Some(&LaneState::Leased { ticket, .. }) = self.lanes.get(&lane) {
+            self.news.push(Event::Released { grant: Grant { ticket, lane, ask: self.holders[&lane] } });
+        }
+    }
+
+    fn refused(&mut self, ask: Ask, error: AcquireError) -> AcquireError {
+        self.news.push(Event::Refused { ask, error: error.clone(), waiting: self.waiting().count() });
+        error
     }
 
     fn ticket(&mut self) -> Ticket {

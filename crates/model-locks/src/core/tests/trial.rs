@@ -4,15 +4,19 @@
 use std::fmt;
 
 use super::reference::Reference;
-use crate::core::{Core, Entered, Looked, Outcome, Taken, WaiterKey, WatchKey};
-use crate::policy::{Ask, Class, Policy};
+use std::task::Poll;
+
+use crate::core::{Core, Entered, Looked, Outcome, Taken, TakerKey, WaiterKey, WatchKey};
+use crate::policy::{Ask, Policy};
 use crate::snapshot::{LaneId, Ticket};
+use crate::sweep::Patience;
 
 /// A step. Numbers count those who are there just then: `Leave(1)` is the second of the pending waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Ask(Class),
-    Try(Class),
+    /// The ask gets a tag of its own.
+    Ask(Ask),
+    Try(Ask),
     Look(usize),
     Leave(usize),
     Return(usize),
@@ -25,6 +29,15 @@ pub(super) enum Step {
     Close,
     Watch,
     Unwatch(usize),
+    /// Whatever lane has this number, if one has.
+    Take(u32),
+    Fetch(usize),
+    Unwant(usize),
+    /// Some time later, with this patience before a grant is taken back.
+    Sweep {
+        later: u64,
+        revoke: u64,
+    },
 }
 
 /// The value of a lane is its own number, so that a lane that comes back with another's value is noticed.
@@ -38,8 +51,10 @@ pub(super) struct Trial {
     leases: Vec<(LaneId, Value)>,
     repairs: Vec<(LaneId, Value, String)>,
     watches: Vec<(u64, WatchKey)>,
+    takes: Vec<(u64, LaneId, TakerKey)>,
     tags: u64,
-    /// Lanes that ever were, and lanes that were retired.
+    now: u64,
+    /// Lanes that ever were, and lanes that have left.
     lanes: (u32, u32),
     last_ticket: Ticket,
 }
@@ -47,6 +62,7 @@ pub(super) struct Trial {
 impl Trial {
     pub(super) fn new(policy: &Policy, lanes: u32) -> Self {
         let mut core = Core::new(policy);
+        core.listen();
         for value in 0..lanes {
             let (_, effects) = core.add_lane(value).expect("a new lock is open");
             assert_eq!(parts(effects), (vec![], None), "nobody is there to be woken");
@@ -58,20 +74,28 @@ impl Trial {
             leases: Vec::new(),
             repairs: Vec::new(),
             watches: Vec::new(),
+            takes: Vec::new(),
             tags: 0,
+            now: 0,
             lanes: (lanes, 0),
             last_ticket: Ticket(0),
         }
     }
 
-    /// How many of each sort a step may name: pending waits, leases, repairs, watches, lanes.
-    pub(super) fn pending(&self) -> [usize; 5] {
-        let lanes = self.lanes.0 - self.lanes.1;
-        [self.waits.len(), self.leases.len(), self.repairs.len(), self.watches.len(), lanes as usize]
+    /// How many of each sort a step may name: pending waits, leases, repairs, watches, lanes, takes.
+    pub(super) fn pending(&self) -> [usize; 6] {
+        let lanes = (self.lanes.0 - self.lanes.1) as usize;
+        [self.waits.len(), self.leases.len(), self.repairs.len(), self.watches.len(), lanes, self.takes.len()]
+    }
+
+    /// How many lanes there ever were. Their numbers are below.
+    pub(super) fn lanes_ever(&self) -> u32 {
+        self.lanes.0
     }
 
     pub(super) fn play(&mut self, step: Step) {
         self.reference.woken.clear();
+        self.reference.news.clear();
         let (mut woken, unused) = self.apply(step);
         if self.reference.is_drained() {
             // Those who wait for the end are woken all together, in no particular order.
@@ -79,8 +103,9 @@ impl Trial {
             self.reference.woken.sort();
         }
         assert_eq!(woken, self.reference.woken, "the wrong waiters were woken");
-        // Only a waiter that leaves while it waits has a waker left over.
-        assert!(unused.is_none() || matches!(step, Step::Leave(_)), "a waker was thrown away");
+        assert_eq!(self.core.take_news(), self.reference.news, "the observer heard something else");
+        // Only one that leaves while it waits has a waker left over.
+        assert!(unused.is_none() || matches!(step, Step::Leave(_) | Step::Unwant(_)), "a waker was thrown away");
         self.core.check();
         assert_eq!(self.core.snapshot(), self.reference.snapshot(), "the core looks different");
         assert_eq!(self.core.counts(), self.reference.counts(), "the core counts differently");
@@ -91,7 +116,7 @@ impl Trial {
     /// Every lane that ever was is out, or home, or retired, and there is no other.
     fn check_conservation(&self) {
         let counts = self.core.counts();
-        let known = counts.free + counts.leased + counts.granted + counts.quarantined;
+        let known = counts.free + counts.leased + counts.granted + counts.quarantined + counts.leaving;
         let alive = (self.lanes.0 - self.lanes.1) as usize;
         assert_eq!(known, alive, "a lane was lost or made");
         assert_eq!(counts.leased, self.leases.len(), "a lane is leased without a lease, or not leased with one");
@@ -99,9 +124,9 @@ impl Trial {
 
     fn apply(&mut self, step: Step) -> (Vec<u64>, Option<u64>) {
         match step {
-            Step::Ask(class) => self.ask(class),
-            Step::Try(class) => {
-                let ask = self.next_ask(class);
+            Step::Ask(ask) => self.ask(ask),
+            Step::Try(ask) => {
+                let ask = self.next_ask(ask);
                 let (got, expected) = (self.core.ask(ask), self.reference.ask(ask));
                 assert_eq!(got.is_some(), expected.is_some(), "only one decided at once");
                 got.into_iter().zip(expected).for_each(|(got, expected)| self.settle(ask, got, expected));
@@ -133,6 +158,24 @@ impl Trial {
                 self.reference.close();
                 parts(self.core.close())
             }
+            Step::Take(lane) => {
+                self.take(LaneId(lane));
+                Default::default()
+            }
+            Step::Fetch(at) => self.fetch(at),
+            Step::Sweep { later, revoke } => {
+                self.now += later;
+                let patience = Patience { report: 1, revoke };
+                let expected = self.reference.sweep(self.now, patience);
+                let (swept, effects) = self.core.sweep(self.now, patience);
+                assert_eq!(swept, expected, "the sweep found something else");
+                parts(effects)
+            }
+            Step::Unwant(at) => {
+                let (tag, lane, key) = self.takes.remove(at);
+                self.reference.unwant(tag, lane);
+                parts(self.core.unwant(key))
+            }
             Step::Watch | Step::Unwatch(_) => {
                 self.watch(step);
                 Default::default()
@@ -153,13 +196,14 @@ impl Trial {
         }
     }
 
-    fn ask(&mut self, class: Class) -> (Vec<u64>, Option<u64>) {
-        let ask = self.next_ask(class);
+    fn ask(&mut self, ask: Ask) -> (Vec<u64>, Option<u64>) {
+        let ask = self.next_ask(ask);
         let expected = self.reference.enter(ask);
         match self.core.enter(ask, ask.tag) {
-            Entered::Queued(key) => {
+            Entered::Queued(key, effects) => {
                 assert_eq!(expected, None, "it should have been decided at once");
                 self.waits.push((ask.tag, key));
+                return parts(effects);
             }
             Entered::Settled(outcome, waker) => {
                 assert_eq!(waker, ask.tag, "the waker comes back to its owner");
@@ -176,6 +220,12 @@ impl Trial {
             Looked::Waiting(key) => {
                 assert_eq!(expected, None, "it should have been told the end");
                 assert_eq!(*self.core.waker(&key), tag, "a waiter has another's waker");
+                self.waits.insert(at, (tag, key));
+            }
+            Looked::Parked(key) => {
+                assert_eq!(expected, None, "it should have been told the end");
+                let Entered::Queued(key, effects) = self.core.resume(key, tag) else { panic!("it should wait") };
+                assert_eq!(parts(effects), (vec![], None), "resuming wakes nobody");
                 self.waits.insert(at, (tag, key));
             }
             Looked::Settled(outcome) => {
@@ -258,9 +308,48 @@ impl Trial {
         }
     }
 
-    fn next_ask(&mut self, class: Class) -> Ask {
+    fn next_ask(&mut self, ask: Ask) -> Ask {
         self.tags += 1;
-        Ask::new(class).tag(self.tags)
+        ask.tag(self.tags)
+    }
+
+    fn take(&mut self, lane: LaneId) {
+        let expected = self.reference.take(lane);
+        self.tags += 1;
+        match self.core.take(lane) {
+            Poll::Ready(value) => self.left(lane, value, expected),
+            Poll::Pending => {
+                assert_eq!(expected, None, "it should have been decided at once");
+                self.reference.takers.push((self.tags, lane));
+                let key = self.core.want(lane, self.tags).expect("it was pending one line above");
+                self.takes.push((self.tags, lane, key));
+            }
+        }
+    }
+
+    fn fetch(&mut self, at: usize) -> (Vec<u64>, Option<u64>) {
+        let (tag, lane, key) = self.takes.remove(at);
+        let expected = self.reference.fetch(tag, lane);
+        match self.core.fetch(key) {
+            Ok((value, effects)) => {
+                self.left(lane, value, expected);
+                parts(effects)
+            }
+            Err(key) => {
+                assert_eq!(expected, None, "the lane is there, or will never be");
+                assert_eq!(*self.core.taker_waker(&key), tag, "a taker has another's waker");
+                self.takes.insert(at, (tag, lane, key));
+                Default::default()
+            }
+        }
+    }
+
+    fn left(&mut self, lane: LaneId, value: Option<Value>, expected: Option<bool>) {
+        assert_eq!(Some(value.is_some()), expected, "only one gave the lane away");
+        if let Some(value) = value {
+            assert_eq!(value, lane.get(), "the lane left with another's value");
+            self.lanes.1 += 1;
+        }
     }
 }
 

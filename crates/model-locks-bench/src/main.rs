@@ -1,0 +1,30 @@
+//! `model-locks` beside other locks: `cargo xtask bench locks`.
+//!
+//! All candidates of a table run in one process, one after the other in each round, so a busy machine slows them all
+//! alike: believe the ratios, not the nanoseconds. Goals are judged and shown; a missed one does not fail the run.
+
+mod clock;
+mod contest;
+mod goals;
+mod memory;
+mod peers;
+mod queue;
+mod registry;
+mod tasks;
+mod threads;
+mod uncontended;
+
+use contest::Results;
+
+fn main() {
+    clock::print_load("before");
+    let mut results = Results::default();
+    uncontended::run(&mut results);
+    tasks::run(&mut results);
+    threads::run(&mut results);
+    queue::run(&mut results);
+    registry::run(&mut results);
+    memory::run(&mut results);
+    goals::print(&results);
+    clock::print_load("after");
+}
