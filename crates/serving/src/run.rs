@@ -1,7 +1,7 @@
 //! The life of one request, in a task of its own.
 //!
-//! The task owns the wait and then the lease, and nothing else does. Whatever happens, a client that
-//! leaves, an engine that panics, a shutdown, passes through [`Run::run`], which writes the one outcome.
+//! The task owns the wait and then the lease, and nothing else does. Whatever happens, a client that leaves, an engine
+//! that panics, a shutdown, comes out of [`Run::run`] as one ending. The service writes the one outcome from it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -22,7 +22,9 @@ use crate::outcome::Record;
 use crate::plan::Plan;
 use crate::routing::candidates;
 use crate::run::{Asked, Ended, Ending, Run, refused};
-use crate::{Generation, Limits, ModelState, ModelView, PlanError, Refusal, Request, ServiceConfig, Tier, loading};
+use crate::{
+    Generation, Limits, ModelConfig, ModelState, ModelView, PlanError, Refusal, Request, ServiceConfig, Tier, loading,
+};
 
 /// Several models, each entered by one request per lane at a time. A cheap handle.
 ///
@@ -60,8 +62,8 @@ impl Service {
     /// See [`PlanError`]: the configuration contradicts itself, and nothing was started.
     pub fn start(config: ServiceConfig, backend: Arc<dyn Backend>) -> Result<Self, PlanError> {
         let plan = Plan::new(&config)?;
-        let instance = |model| {
-            let names = plan.other_names(&model_id(model));
+        let instance = |model: &ModelConfig| {
+            let names = plan.other_names(&model.spec.name);
             Arc::new(Instance::new(model, names, config.limits.history_max))
         };
         let instances: Vec<_> = plan.models.iter().map(instance).collect();
@@ -222,8 +224,4 @@ async fn finish(run: Run, record: Record) {
         }
         Ending::Left => {}
     }
-}
-
-fn model_id(model: &crate::ModelConfig) -> String {
-    model.spec.name.clone()
 }
