@@ -16,8 +16,35 @@ pub(crate) trait AsyncPeer: Clone + Send + Sync + 'static {
 
     fn new() -> Self;
 
-    fn acquire(&self) -> impl Future<Output: Send> + Send;
+    fn acquire(&self) -> impl Future<Output: Granted> + Send;
 }
+
+/// What a wait ends with. A benchmark goes on as its users would: with the guard, after a look for an error.
+pub(crate) trait Granted: Send {
+    fn guard(self) -> impl Send;
+}
+
+impl<G: Send, E: Send + std::fmt::Debug> Granted for Result<G, E> {
+    #[inline]
+    fn guard(self) -> impl Send {
+        self.expect("the lock is open, and all may wait")
+    }
+}
+
+/// A lock that never refuses gives the guard itself.
+macro_rules! granted {
+    ($($guard:ty),*) => {
+        $(impl Granted for $guard {
+            #[inline]
+            fn guard(self) -> impl Send {
+                self
+            }
+        })*
+    };
+}
+
+granted!(tokio::sync::MutexGuard<'_, u64>, tokio::sync::OwnedMutexGuard<u64>);
+granted!(async_lock::MutexGuard<'_, u64>, async_lock::MutexGuardArc<u64>);
 
 /// One that threads wait for.
 pub(crate) trait BlockingPeer: Clone + Send + Sync + 'static {
@@ -47,7 +74,7 @@ impl AsyncPeer for Ours {
         Self(Self::lock())
     }
 
-    fn acquire(&self) -> impl Future<Output: Send> + Send {
+    fn acquire(&self) -> impl Future<Output: Granted> + Send {
         self.0.acquire(Ask::default())
     }
 }
@@ -81,7 +108,7 @@ macro_rules! async_peer {
                 Self(Arc::new($new))
             }
 
-            fn acquire(&self) -> impl Future<Output: Send> + Send {
+            fn acquire(&self) -> impl Future<Output: Granted> + Send {
                 let $lock = &self.0;
                 $acquire
             }

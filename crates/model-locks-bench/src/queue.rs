@@ -18,9 +18,8 @@ pub(crate) const SIZES: [(usize, &str, &str); 3] = [
 pub(crate) const VIEWS: &str = "looking at a lock with 10000 waiting";
 pub(crate) const COUNTS: &str = "counts()";
 const ROUNDS: usize = 31;
-/// Few enough that the storage of 1000 waiters does not have to grow within a batch: that is one operation in many, and
-/// shows as the worst one.
-const BATCH: usize = 20;
+/// Enough that the code is warm after the first few, few enough that about as many wait before as after.
+const BATCH: usize = 512;
 
 pub(crate) fn run(results: &mut Results) {
     for (waiting, enqueue, cancel) in SIZES {

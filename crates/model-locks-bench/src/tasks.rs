@@ -37,7 +37,7 @@ async fn all<P: AsyncPeer>(lock: &P, tasks: u32, turns: u32) {
         let lock = lock.clone();
         tokio::spawn(async move {
             for _ in 0..turns {
-                let guard = lock.acquire().await;
+                let guard = lock.acquire().await.guard();
                 tokio::task::yield_now().await;
                 drop(guard);
             }

@@ -44,7 +44,7 @@ fn add_async<P: AsyncPeer>(contest: &mut Contest<'_>) {
             let Poll::Ready(guard) = pin!(black_box(&lock).acquire()).poll(&mut context) else {
                 unreachable!("nobody else is there");
             };
-            drop(black_box(guard));
+            drop(black_box(guard.guard()));
         }
     });
 }

@@ -9,10 +9,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::core::{Entered, Looked, Outcome, WaiterKey};
+use crate::core::{Core, Effects, Entered, Looked, Outcome, WaiterKey};
 use crate::error::AcquireError;
 use crate::lease::Lease;
 use crate::lock::Shared;
+use crate::parcel::Parcel;
 use crate::policy::Ask;
 use crate::sync::discard;
 
@@ -27,7 +28,8 @@ use crate::sync::discard;
 /// If it is polled after it has returned.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Acquire<T> {
-    shared: Arc<Shared<T>>,
+    /// Goes into the lease. Before that it is always there.
+    shared: Option<Arc<Shared<T>>>,
     ask: Ask,
     stage: Stage,
 }
@@ -46,49 +48,95 @@ enum Stage {
 type Answer<T> = Result<Lease<T>, AcquireError>;
 
 impl<T> Acquire<T> {
+    #[inline(always)]
     pub(crate) fn new(shared: Arc<Shared<T>>, ask: Ask) -> Self {
-        Self { shared, ask, stage: Stage::New }
+        Self { shared: Some(shared), ask, stage: Stage::New }
     }
 
-    /// Takes a lane, or learns of a refusal, if that can be decided without waiting.
-    pub(crate) fn poll_at_once(&mut self) -> Poll<Answer<T>> {
-        match self.shared.with(|core| core.ask(self.ask)) {
-            Some(outcome) => self.settle(outcome),
-            None => Poll::Pending,
+    #[inline(always)]
+    fn shared(&self) -> &Shared<T> {
+        self.shared.as_ref().expect("the handle leaves only with the answer")
+    }
+
+    /// Takes a lane if one is free, at the first look.
+    #[inline(always)]
+    pub(crate) fn take_free(&mut self) -> Option<Lease<T>> {
+        if !matches!(self.stage, Stage::New) {
+            return None;
+        }
+        let parcel = self.shared().with(|core| core.take_free(self.ask).map(Parcel::address))?;
+        self.stage = Stage::Done;
+        self.shared.take().map(|shared| Lease::new(shared, parcel))
+    }
+
+    /// Takes the lane that was granted, at the first look.
+    #[inline(always)]
+    fn claim(&mut self) -> Option<Lease<T>> {
+        let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) else {
+            unreachable!("called only for one who waits");
+        };
+        match self.shared().with(|core| core.claim(key).map(Parcel::address)) {
+            Ok(parcel) => self.shared.take().map(|shared| Lease::new(shared, parcel)),
+            Err(key) => {
+                self.stage = Stage::Waiting(key);
+                None
+            }
         }
     }
 
+    #[inline(always)]
     pub(crate) fn poll_with(&mut self, waker: &Waker) -> Poll<Answer<T>> {
+        match self.take_free() {
+            Some(lease) => Poll::Ready(Ok(lease)),
+            None => self.poll_in_queue(waker),
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn poll_in_queue(&mut self, waker: &Waker) -> Poll<Answer<T>> {
         match self.stage {
-            Stage::New => match self.poll_at_once() {
-                Poll::Pending => self.enter(waker.clone()),
-                answer => answer,
+            // The waker is cloned outside, so there is a gap, and `enter` looks again.
+            Stage::New => self.enter(waker.clone()),
+            Stage::Waiting(_) => match self.claim() {
+                Some(lease) => Poll::Ready(Ok(lease)),
+                None => self.poll_again(waker),
             },
-            Stage::Waiting(_) | Stage::Parked(_) => self.poll_again(waker),
+            Stage::Parked(_) => self.poll_again(waker),
             Stage::Done => panic!("`Acquire` polled after it has returned"),
         }
     }
 
+    #[inline(always)]
     fn enter(&mut self, waker: Waker) -> Poll<Answer<T>> {
-        let entered = self.shared.with(|core| core.enter(self.ask, waker));
-        self.entered(entered)
+        self.take_place(|core, ask, effects| core.enter(ask, waker, effects))
     }
 
-    fn entered(&mut self, entered: Entered<Box<T>, Waker>) -> Poll<Answer<T>> {
-        match entered {
-            Entered::Queued(key, effects) => {
-                self.stage = Stage::Waiting(key);
-                effects.run();
-                Poll::Pending
-            }
+    /// Gets a place in the queue, or an answer.
+    #[inline(always)]
+    fn take_place(
+        &mut self,
+        enter: impl FnOnce(&mut Core<Box<Parcel<T>>, Waker>, Ask, &mut Effects<Waker>) -> Entered<Box<Parcel<T>>, Waker>,
+    ) -> Poll<Answer<T>> {
+        // The answer takes a path of its own out of the section. Together with the key it would be copied twice more.
+        let mut settled = None;
+        let key = self.shared().change(|core, effects| match enter(core, self.ask, effects) {
+            Entered::Queued(key) => Some(key),
             Entered::Settled(outcome, unused) => {
-                let answer = self.settle(outcome);
-                discard(Some(unused));
-                answer
+                settled = Some((outcome, unused));
+                None
             }
+        });
+        if let Some(key) = key {
+            self.stage = Stage::Waiting(key);
+            return Poll::Pending;
         }
+        let (outcome, unused) = settled.expect("who has no place has an answer");
+        let answer = self.settle(outcome);
+        discard(Some(unused));
+        answer
     }
 
+    #[inline(never)]
     fn poll_again(&mut self, waker: &Waker) -> Poll<Answer<T>> {
         let mut is_latest = false;
         let answer = self.look(|known| is_latest = known.will_wake(waker));
@@ -100,8 +148,7 @@ impl<T> Acquire<T> {
         let answer = self.look(|known| mem::swap(known, &mut fresh));
         self.stage = match mem::replace(&mut self.stage, Stage::Done) {
             Stage::Parked(key) => {
-                let entered = self.shared.with(|core| core.resume(key, fresh));
-                return self.entered(entered);
+                return self.take_place(|core, _, _| core.resume(key, fresh));
             }
             stage => stage,
         };
@@ -114,7 +161,7 @@ impl<T> Acquire<T> {
         let (Stage::Waiting(key) | Stage::Parked(key)) = mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("called only for one who waits");
         };
-        let looked = self.shared.with(|core| {
+        let looked = self.shared().with(|core| {
             let looked = core.look(key);
             if let Looked::Waiting(key) = &looked {
                 still_waiting(core.waker(key));
@@ -134,24 +181,34 @@ impl<T> Acquire<T> {
         }
     }
 
-    fn settle(&mut self, outcome: Outcome<Box<T>>) -> Poll<Answer<T>> {
+    #[inline(never)]
+    fn leave(&mut self) {
+        if let Stage::Waiting(key) | Stage::Parked(key) = mem::replace(&mut self.stage, Stage::Done) {
+            discard(self.shared().change(|core, effects| core.leave(key, effects)));
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome<Box<Parcel<T>>>) -> Poll<Answer<T>> {
         self.stage = Stage::Done;
-        Poll::Ready(outcome.map(|taken| Lease::new(Arc::clone(&self.shared), taken)))
+        let shared = self.shared.take().expect("the handle leaves only with the answer");
+        Poll::Ready(outcome.map(|taken| Lease::new(shared, Parcel::address(taken))))
     }
 }
 
 impl<T> Future for Acquire<T> {
     type Output = Answer<T>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.get_mut().poll_with(cx.waker())
     }
 }
 
 impl<T> Drop for Acquire<T> {
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Stage::Waiting(key) | Stage::Parked(key) = mem::replace(&mut self.stage, Stage::Done) {
-            self.shared.with(|core| core.leave(key)).run();
+        if matches!(self.stage, Stage::Waiting(_) | Stage::Parked(_)) {
+            self.leave();
         }
     }
 }

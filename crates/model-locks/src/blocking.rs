@@ -9,16 +9,18 @@ use crate::sync::Parker;
 
 impl<T> Acquire<T> {
     /// Blocks the calling thread until this wait is over.
+    #[inline(always)]
     pub(crate) fn block(mut self) -> Result<Lease<T>, AcquireError> {
         // A free lane needs no parker.
-        if let Poll::Ready(answer) = self.poll_at_once() {
-            return answer;
+        if let Some(lease) = self.take_free() {
+            return Ok(lease);
         }
-        block(|waker| self.poll_with(waker))
+        block(|waker| self.poll_in_queue(waker))
     }
 }
 
 /// Blocks the calling thread until this poll is ready.
+#[inline(never)]
 pub(crate) fn block<R>(mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     let parker = Parker::current();
     let waker = parker.waker();

@@ -18,7 +18,7 @@ impl<T> ModelLock<T> {
     /// waiter has not seen it yet, is honoured. Holders finish in their own time; see [`closed`](Self::closed).
     /// Closing twice is the same as closing once.
     pub fn close(&self) {
-        self.shared.with(|core| core.close()).run();
+        self.shared.change(|core, effects| core.close(effects));
     }
 
     /// Waits until the lock is closed and every lane is home: in the lock, sound or in quarantine, and promised to
@@ -48,7 +48,7 @@ impl<T> ModelLock<T> {
     /// quarantine included. `None` before that; none are left after it.
     pub fn take_lanes(&self) -> Option<Vec<(LaneId, T)>> {
         let lanes = self.shared.with(|core| core.take_all())?;
-        Some(lanes.into_iter().map(|(lane, value)| (lane, *value)).collect())
+        Some(lanes.into_iter().map(|(lane, value)| (lane, value.value)).collect())
     }
 }
 

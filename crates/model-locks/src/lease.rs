@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::core::{Hold, Taken};
 use crate::lock::Shared;
+use crate::parcel::Parcel;
 use crate::policy::Class;
 use crate::snapshot::{LaneId, Ticket};
 use crate::sync::panicking;
@@ -24,38 +24,39 @@ use crate::sync::panicking;
 #[clippy::has_significant_drop]
 pub struct Lease<T> {
     shared: Arc<Shared<T>>,
-    /// The value, until it goes home.
-    value: Option<Box<T>>,
-    lane: LaneId,
-    hold: Hold,
-    /// Whether the thread was unwinding when the hold began. Then a panic at its end proves nothing.
-    began_unwinding: bool,
+    /// Here until it goes home.
+    parcel: Option<Box<Parcel<T>>>,
 }
 
 impl<T> Lease<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, taken: Taken<Box<T>>) -> Self {
-        let Taken { lane, hold, value } = taken;
-        Self { shared, value: Some(value), lane, hold, began_unwinding: panicking() }
+    #[inline(always)]
+    pub(crate) fn new(shared: Arc<Shared<T>>, parcel: Box<Parcel<T>>) -> Self {
+        Self { shared, parcel: Some(parcel) }
+    }
+
+    #[inline]
+    fn parcel(&self) -> &Parcel<T> {
+        self.parcel.as_ref().expect("it leaves only when the lease ends")
     }
 
     /// The number of this grant.
     pub fn ticket(&self) -> Ticket {
-        self.hold.ticket
+        self.parcel().ticket
     }
 
     /// The class of the ask that was granted.
     pub fn class(&self) -> Class {
-        self.hold.ask.class
+        self.parcel().class
     }
 
     /// The tag of the ask that was granted.
     pub fn tag(&self) -> u64 {
-        self.hold.ask.tag
+        self.parcel().tag
     }
 
     /// Which lane this is.
     pub fn lane(&self) -> LaneId {
-        self.lane
+        self.parcel().lane
     }
 
     /// Gives the lane back as unfit to be lent until it has been [repaired](crate::ModelLock::repair).
@@ -63,12 +64,8 @@ impl<T> Lease<T> {
     /// If no other lane is in service and the policy says to fail, everyone who waits is refused with this reason.
     pub fn quarantine(mut self, reason: impl Into<String>) {
         let reason: Arc<str> = reason.into().into();
-        self.go_home_unfit(reason);
-    }
-
-    fn go_home_unfit(&mut self, reason: Arc<str>) {
-        if let Some(value) = self.value.take() {
-            self.shared.with(|core| core.quarantine(self.lane, value, reason)).run();
+        if let Some(parcel) = self.parcel.take() {
+            self.shared.change(|core, effects| core.quarantine(parcel.lane, parcel, reason, effects));
         }
     }
 }
@@ -76,29 +73,36 @@ impl<T> Lease<T> {
 impl<T> Deref for Lease<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("the value leaves only when the lease ends")
+        &self.parcel().value
     }
 }
 
 impl<T> DerefMut for Lease<T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.value.as_mut().expect("the value leaves only when the lease ends")
+        &mut self.parcel.as_mut().expect("it leaves only when the lease ends").value
     }
 }
 
 impl<T> Drop for Lease<T> {
+    #[inline]
     fn drop(&mut self) {
-        if panicking() && !self.began_unwinding {
-            self.go_home_unfit(format!("holder of ticket {} panicked", self.hold.ticket).into());
-        } else if let Some(value) = self.value.take() {
-            self.shared.with(|core| core.put_back(self.lane, value)).run();
+        let Some(parcel) = self.parcel.take() else { return };
+        if panicking() && !parcel.began_unwinding {
+            let reason = format!("holder of ticket {} panicked", parcel.ticket);
+            self.shared.change(|core, effects| core.quarantine(parcel.lane, parcel, reason.into(), effects));
+        } else {
+            self.shared.change(|core, effects| core.put_back(parcel.lane, parcel, effects));
         }
     }
 }
 
 impl<T> fmt::Debug for Lease<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("lane", &self.lane).field("hold", &self.hold).finish_non_exhaustive()
+        let mut shown = f.debug_struct("Lease");
+        shown.field("lane", &self.lane()).field("ticket", &self.ticket()).field("class", &self.class());
+        shown.field("tag", &self.tag()).finish_non_exhaustive()
     }
 }

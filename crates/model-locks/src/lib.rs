@@ -63,6 +63,7 @@ mod error;
 mod lease;
 mod lock;
 mod observe;
+mod parcel;
 mod policy;
 mod registry;
 mod repair;

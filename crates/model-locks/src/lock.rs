@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::acquire::Acquire;
-use crate::core::Core;
+use crate::core::{Core, Effects};
 use crate::error::{AcquireError, Rejected, TryAcquireError};
 use crate::lease::Lease;
-use crate::observe::Observer;
+use crate::observe::{Event, Observer};
+use crate::parcel::Parcel;
 use crate::policy::{Ask, Policy};
 use crate::repair::Repair;
 use crate::snapshot::{Counts, LaneId, Snapshot};
@@ -33,7 +34,7 @@ pub struct ModelLock<T> {
 
 /// What all handles, leases and waits of a lock have in common.
 pub(crate) struct Shared<T> {
-    core: Mutex<Core<Box<T>, Waker>>,
+    core: Mutex<Core<Box<Parcel<T>>, Waker>>,
     observer: Option<Arc<dyn Observer>>,
     /// Rises from lock to lock: the order in which several are taken.
     id: u64,
@@ -43,16 +44,35 @@ pub(crate) struct Shared<T> {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<T> Shared<T> {
-    /// Runs one section under the mutex. Effects are values: they leave the section and are carried out after it.
-    pub(crate) fn with<R>(&self, section: impl FnOnce(&mut Core<Box<T>, Waker>) -> R) -> R {
-        let Some(observer) = &self.observer else { return section(&mut self.core.lock()) };
-        let (result, news) = {
-            let mut core = self.core.lock();
-            (section(&mut core), core.take_news())
-        };
-        news.iter().for_each(|event| contain(|| observer.on(event)));
+    /// Runs one section that may wake somebody: its effects are carried out after it.
+    #[inline(always)]
+    pub(crate) fn change<R>(
+        &self,
+        section: impl FnOnce(&mut Core<Box<Parcel<T>>, Waker>, &mut Effects<Waker>) -> R,
+    ) -> R {
+        let mut effects = Effects::None;
+        let result = self.with(|core| section(core, &mut effects));
+        effects.run();
         result
     }
+
+    /// Runs one section under the mutex, and tells the observer of it.
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, section: impl FnOnce(&mut Core<Box<Parcel<T>>, Waker>) -> R) -> R {
+        let mut core = self.core.lock();
+        let result = section(&mut core);
+        if let Some(observer) = &self.observer {
+            let news = core.take_news();
+            drop(core);
+            tell(&**observer, &news);
+        }
+        result
+    }
+}
+
+#[cold]
+fn tell(observer: &dyn Observer, news: &[Event]) {
+    news.iter().for_each(|event| contain(|| observer.on(event)));
 }
 
 impl<T> ModelLock<T> {
@@ -73,7 +93,7 @@ impl<T> ModelLock<T> {
         }
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         for value in lanes {
-            if core.add_lane(Box::new(value)).is_err() {
+            if core.add_lane(Parcel::new(value), &mut Effects::None).is_err() {
                 unreachable!("a new lock is open");
             }
         }
@@ -97,6 +117,7 @@ impl<T> ModelLock<T> {
     /// [`AcquireError::QueueFull`] at the bound, [`AcquireError::Closed`] after [`close`](Self::close) unless a lane had
     /// been granted before, [`AcquireError::Quarantined`] if no lane is in service and the policy says to fail,
     /// [`AcquireError::Superseded`] if a newer ask of the same [key](Ask::supersede) has come.
+    #[inline]
     pub fn acquire(&self, ask: Ask) -> Acquire<T> {
         Acquire::new(Arc::clone(&self.shared), ask)
     }
@@ -115,6 +136,7 @@ impl<T> ModelLock<T> {
     /// # Errors
     ///
     /// The same as [`acquire`](Self::acquire).
+    #[inline]
     pub fn blocking_acquire(&self, ask: Ask) -> Result<Lease<T>, AcquireError> {
         self.acquire(ask).block()
     }
@@ -129,15 +151,20 @@ impl<T> ModelLock<T> {
     ///
     /// [`TryAcquireError::Busy`] if no lane is free, [`TryAcquireError::Closed`] after [`close`](Self::close),
     /// [`TryAcquireError::Quarantined`] if no lane is in service and the policy says to fail.
+    #[inline]
     pub fn try_acquire(&self, ask: Ask) -> Result<Lease<T>, TryAcquireError> {
-        match self.shared.with(|core| core.ask(ask)) {
-            Some(Ok(taken)) => Ok(Lease::new(Arc::clone(&self.shared), taken)),
-            Some(Err(AcquireError::Closed)) => Err(TryAcquireError::Closed),
-            Some(Err(AcquireError::Quarantined { reason })) => Err(TryAcquireError::Quarantined { reason }),
-            Some(Err(AcquireError::QueueFull { .. } | AcquireError::Superseded)) => {
+        let taken = self.shared.with(|core| match core.take_free(ask) {
+            Some(taken) => Ok(Parcel::address(taken)),
+            None => Err(core.refusal(ask)),
+        });
+        match taken {
+            Ok(parcel) => Ok(Lease::new(Arc::clone(&self.shared), parcel)),
+            Err(None) => Err(TryAcquireError::Busy),
+            Err(Some(AcquireError::Closed)) => Err(TryAcquireError::Closed),
+            Err(Some(AcquireError::Quarantined { reason })) => Err(TryAcquireError::Quarantined { reason }),
+            Err(Some(AcquireError::QueueFull { .. } | AcquireError::Superseded)) => {
                 unreachable!("only one who would wait finds the queue full, and only one who waits is superseded")
             }
-            None => Err(TryAcquireError::Busy),
         }
     }
 
@@ -147,14 +174,9 @@ impl<T> ModelLock<T> {
     ///
     /// [`Rejected`] gives the value back when the lock is closed.
     pub fn add_lane(&self, value: T) -> Result<LaneId, Rejected<T>> {
-        let value = Box::new(value);
-        match self.shared.with(|core| core.add_lane(value)) {
-            Ok((lane, effects)) => {
-                effects.run();
-                Ok(lane)
-            }
-            Err(value) => Err(Rejected { value: *value }),
-        }
+        let parcel = Parcel::new(value);
+        let added = self.shared.change(|core, effects| core.add_lane(parcel, effects));
+        added.map_err(|parcel| Rejected { value: parcel.value })
     }
 
     /// Takes a quarantined lane out for repair: the one of the lowest id.

@@ -1,5 +1,7 @@
 //! What a caller may choose: the policy of a lock, and what one request asks for.
 
+use std::fmt;
+
 use crate::snapshot::LaneId;
 
 /// How a lock treats its queue. One per lock, fixed when the lock is made.
@@ -76,6 +78,7 @@ impl Class {
     pub const ALL: [Self; 3] = [Self::Interactive, Self::Normal, Self::Background];
 
     /// The place of this class in arrays such as [`Policy::bypass_max`]: 0 for the highest.
+    #[inline]
     pub fn index(self) -> usize {
         self as usize
     }
@@ -89,27 +92,50 @@ impl Class {
 /// let ask = Ask::new(Class::Background).tag(42);
 /// assert_eq!((ask.class, ask.tag), (Class::Background, 42));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+// Every waiter carries its ask twice, in its future and in its node, so what is not given takes a bit and no `Option`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Ask {
-    /// Who goes first.
-    pub class: Class,
     /// A number of the caller's own, 0 unless set. The lock only shows it in snapshots, so that a host can tell which
     /// of its requests holds a lane and which ones wait.
     pub tag: u64,
-    /// Replaces whoever waits under the same key; see [`Ask::supersede`].
-    pub supersede: Option<u64>,
-    /// The lane to take if there is a choice; see [`Ask::prefer`].
-    pub prefer: Option<LaneId>,
+    /// 0 unless given.
+    supersede: u64,
+    /// 0 unless given.
+    prefer: u32,
+    /// Who goes first.
+    pub class: Class,
+    given: Given,
+}
+
+/// Which of the optional parts of an ask are given.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Given(u8);
+
+impl Given {
+    const SUPERSEDE: Self = Self(1);
+    const PREFER: Self = Self(2);
+
+    #[inline]
+    fn has(self, part: Self) -> bool {
+        self.0 & part.0 != 0
+    }
+
+    #[inline]
+    fn with(self, part: Self) -> Self {
+        Self(self.0 | part.0)
+    }
 }
 
 impl Ask {
     /// An ask of this class, with tag 0.
+    #[inline]
     pub fn new(class: Class) -> Self {
         Self { class, ..Self::default() }
     }
 
     /// The same ask under this tag.
+    #[inline]
     #[must_use]
     pub fn tag(self, tag: u64) -> Self {
         Self { tag, ..self }
@@ -125,17 +151,39 @@ impl Ask {
     ///
     /// It waits at the end of its class, like any other: the place was for another request, perhaps a smaller one or one
     /// of a lower class, and whoever came in between would be overtaken. In a full queue the replaced one makes room.
+    #[inline]
     #[must_use]
     pub fn supersede(self, key: u64) -> Self {
-        Self { supersede: Some(key), ..self }
+        Self { supersede: key, given: self.given.with(Given::SUPERSEDE), ..self }
+    }
+
+    /// The key under which it [replaces](Self::supersede) an older one.
+    #[inline]
+    pub fn supersede_key(self) -> Option<u64> {
+        self.given.has(Given::SUPERSEDE).then_some(self.supersede)
     }
 
     /// The same ask, with a lane that it would like best, perhaps because its prefix is still cached there.
     ///
     /// It decides only among lanes that are free. Without it, or if that lane is not free, the lane that has been free for
     /// longest is taken. Nobody waits for a preferred lane, and no waiter is chosen because of it.
+    #[inline]
     #[must_use]
     pub fn prefer(self, lane: LaneId) -> Self {
-        Self { prefer: Some(lane), ..self }
+        Self { prefer: lane.0, given: self.given.with(Given::PREFER), ..self }
+    }
+
+    /// The lane that it [would like best](Self::prefer).
+    #[inline]
+    pub fn preferred_lane(self) -> Option<LaneId> {
+        self.given.has(Given::PREFER).then_some(LaneId(self.prefer))
+    }
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Ask");
+        shown.field("class", &self.class).field("tag", &self.tag);
+        shown.field("supersede", &self.supersede_key()).field("prefer", &self.preferred_lane()).finish()
     }
 }

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::lock::Shared;
+use crate::parcel::Parcel;
 use crate::snapshot::LaneId;
 
 /// A lane that was taken out of quarantine. Mend the value through `DerefMut`, or replace it, and then
@@ -31,15 +32,15 @@ use crate::snapshot::LaneId;
 #[clippy::has_significant_drop]
 pub struct Repair<T> {
     shared: Arc<Shared<T>>,
-    /// The value, until the repair ends.
-    value: Option<Box<T>>,
+    /// Here until the repair ends.
+    parcel: Option<Box<Parcel<T>>>,
     lane: LaneId,
     reason: Arc<str>,
 }
 
 impl<T> Repair<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, lane: LaneId, value: Box<T>, reason: Arc<str>) -> Self {
-        Self { shared, value: Some(value), lane, reason }
+    pub(crate) fn new(shared: Arc<Shared<T>>, lane: LaneId, parcel: Box<Parcel<T>>, reason: Arc<str>) -> Self {
+        Self { shared, parcel: Some(parcel), lane, reason }
     }
 
     /// Which lane this is.
@@ -54,21 +55,21 @@ impl<T> Repair<T> {
 
     /// Returns the lane to service. The next waiter gets it, if there is one.
     pub fn finish(mut self) {
-        let value = self.take();
-        self.shared.with(|core| core.put_back(self.lane, value)).run();
+        let parcel = self.take();
+        self.shared.change(|core, effects| core.put_back(self.lane, parcel, effects));
     }
 
     /// Takes the lane out of the lock for ever. Its id is not given again.
     ///
     /// If it was the last lane, asks wait from now on until [`add_lane`](crate::ModelLock::add_lane).
     pub fn retire(mut self) -> T {
-        let value = self.take();
-        self.shared.with(|core| core.retire(self.lane)).run();
-        *value
+        let parcel = self.take();
+        self.shared.change(|core, effects| core.retire(self.lane, effects));
+        parcel.value
     }
 
-    fn take(&mut self) -> Box<T> {
-        self.value.take().expect("the value leaves only when the repair ends")
+    fn take(&mut self) -> Box<Parcel<T>> {
+        self.parcel.take().expect("it leaves only when the repair ends")
     }
 }
 
@@ -76,21 +77,21 @@ impl<T> Deref for Repair<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("the value leaves only when the repair ends")
+        &self.parcel.as_ref().expect("it leaves only when the repair ends").value
     }
 }
 
 impl<T> DerefMut for Repair<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.value.as_mut().expect("the value leaves only when the repair ends")
+        &mut self.parcel.as_mut().expect("it leaves only when the repair ends").value
     }
 }
 
 impl<T> Drop for Repair<T> {
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
+        if let Some(parcel) = self.parcel.take() {
             let reason = Arc::clone(&self.reason);
-            self.shared.with(|core| core.quarantine(self.lane, value, reason)).run();
+            self.shared.change(|core, effects| core.quarantine(self.lane, parcel, reason, effects));
         }
     }
 }

@@ -22,9 +22,7 @@ impl<T> ModelLock<T> {
     /// Whoever is polled in time is not affected. For one that was parked, first come, first served holds again from the
     /// poll on.
     pub fn sweep(&self, now: u64, patience: Patience) -> Swept {
-        let (swept, effects) = self.shared.with(|core| core.sweep(now, patience));
-        effects.run();
-        swept
+        self.shared.change(|core, effects| core.sweep(now, patience, effects))
     }
 }
 

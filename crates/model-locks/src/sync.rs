@@ -12,19 +12,23 @@ pub(crate) use imp::{Mutex, Parker, contain, panicking};
 use crate::core::Effects;
 
 impl Effects<Waker> {
-    /// Wakes and drops what the core handed out. To be called without the mutex: a waker may run its task on the spot,
+    /// Wakes those whom the core handed out. To be called without the mutex: a waker may run its task on the spot,
     /// and that task may use this very lock.
     ///
     /// A waker that panics is contained, because its panic belongs to the task it should have woken and not to whoever
     /// happens to release a lane; the panic hook has reported it. All other wakers are woken all the same.
+    #[inline(always)]
     pub(crate) fn run(self) {
-        let (wake, unused) = self.into_parts();
-        wake.for_each(|waker| contain(|| waker.wake()));
-        discard(unused);
+        match self {
+            Self::None => {}
+            Self::One(waker) => contain(|| waker.wake()),
+            Self::Many(wakers) => wakers.into_iter().for_each(|waker| contain(|| waker.wake())),
+        }
     }
 }
 
 /// Drops a waker that is not needed. Dropping one is foreign code as well.
+#[inline]
 pub(crate) fn discard(waker: Option<Waker>) {
     if let Some(waker) = waker {
         contain(|| drop(waker));
@@ -45,6 +49,7 @@ mod imp {
             Self(std::sync::Mutex::new(state))
         }
 
+        #[inline]
         pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
@@ -96,6 +101,7 @@ mod imp {
     }
 
     /// Whether the calling thread is unwinding.
+    #[inline]
     pub(crate) fn panicking() -> bool {
         std::thread::panicking()
     }

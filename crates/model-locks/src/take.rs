@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::core::TakerKey;
 use crate::lock::{ModelLock, Shared};
+use crate::parcel::Parcel;
 use crate::snapshot::LaneId;
 use crate::sync::discard;
 
@@ -66,7 +67,7 @@ impl<T> TakeLane<T> {
         Self { shared, lane, stage: Stage::New }
     }
 
-    fn enter(&mut self, waker: &Waker) -> Poll<Option<Box<T>>> {
+    fn enter(&mut self, waker: &Waker) -> Poll<Option<Box<Parcel<T>>>> {
         // The first look spares the clone. The second one counts: the lane may come home while the waker is cloned.
         let value = self.shared.with(|core| core.take(self.lane));
         if value.is_ready() {
@@ -87,7 +88,7 @@ impl<T> TakeLane<T> {
         }
     }
 
-    fn poll_again(&mut self, waker: &Waker) -> Poll<Option<Box<T>>> {
+    fn poll_again(&mut self, waker: &Waker) -> Poll<Option<Box<Parcel<T>>>> {
         let mut is_latest = false;
         let value = self.look(|known| is_latest = known.will_wake(waker));
         if value.is_ready() || is_latest {
@@ -100,16 +101,15 @@ impl<T> TakeLane<T> {
     }
 
     /// Fetches the lane if it is there. `still_waiting` sees the waker under the mutex if it is not.
-    fn look(&mut self, still_waiting: impl FnOnce(&mut Waker)) -> Poll<Option<Box<T>>> {
+    fn look(&mut self, still_waiting: impl FnOnce(&mut Waker)) -> Poll<Option<Box<Parcel<T>>>> {
         let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("called only for one who waits");
         };
-        let fetched = self.shared.with(|core| core.fetch(key).inspect_err(|key| still_waiting(core.taker_waker(key))));
+        let fetched = self
+            .shared
+            .change(|core, effects| core.fetch(key, effects).inspect_err(|key| still_waiting(core.taker_waker(key))));
         match fetched {
-            Ok((value, effects)) => {
-                effects.run();
-                Poll::Ready(value)
-            }
+            Ok(value) => Poll::Ready(value),
             Err(key) => {
                 self.stage = Stage::Waiting(key);
                 Poll::Pending
@@ -128,14 +128,14 @@ impl<T> Future for TakeLane<T> {
             Stage::Waiting(_) => this.poll_again(cx.waker()),
             Stage::Done => panic!("`TakeLane` polled after it has returned"),
         };
-        value.map(|value| value.map(|value| *value))
+        value.map(|parcel| parcel.map(|parcel| parcel.value))
     }
 }
 
 impl<T> Drop for TakeLane<T> {
     fn drop(&mut self) {
         if let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) {
-            self.shared.with(|core| core.unwant(key)).run();
+            discard(self.shared.change(|core, effects| core.unwant(key, effects)));
         }
     }
 }

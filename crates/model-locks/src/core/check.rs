@@ -1,7 +1,7 @@
 //! What is always true of a core between two steps; the tests ask after each.
 
 use super::Core;
-use super::queue::{Queue, Seat};
+use super::queue::{Node, Queue, Seat};
 use crate::policy::Class;
 use crate::snapshot::LaneId;
 
@@ -42,33 +42,38 @@ impl<W> Queue<W> {
         for class in Class::ALL {
             linked += self.check_list(class);
             let skipped = self.bypass.skipped()[class.index()];
-            if self.lists[class.index()].len == 0 {
+            if self.waiting[class.index()] == 0 {
                 assert_eq!(skipped, 0, "an empty class has been passed over");
             }
         }
         self.bypass.check();
-        let waiting = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting { .. }));
+        let waiting = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting(_)));
         assert_eq!(waiting.count(), linked, "every waiting node is in exactly one list");
+        for node in self.nodes.iter() {
+            assert_eq!(node.waker.is_some(), matches!(node.seat, Seat::Waiting(_)), "a waker is kept, or missing");
+        }
         let parked = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Parked));
         assert_eq!(parked.count(), self.parked, "as many are parked as are counted");
-        let keys = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting { .. } | Seat::Parked));
-        let keys: Vec<_> = keys.filter_map(|node| node.ask.supersede).collect();
+        let keys = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting(_) | Seat::Parked));
+        let keys: Vec<_> = keys.filter_map(|node| node.ask.supersede_key()).collect();
         assert_eq!(keys.len(), self.keys.len(), "a key is listed for nobody, or twice");
         assert!(keys.iter().all(|key| self.keys.contains_key(key)), "a key is not listed");
         self.nodes.check();
+        let is_empty = |node: &Node<W>| node.waker.is_none() && matches!(node.seat, Seat::Parked);
+        assert!(self.nodes.holes().all(is_empty), "a waiter is gone, but something of it is kept");
     }
 
     /// The lanes that waiters have been given and not claimed.
     pub(super) fn granted(&self) -> Vec<LaneId> {
         let granted = self.nodes.iter().filter_map(|node| match node.seat {
-            Seat::Granted(lane) => Some(lane),
-            Seat::Waiting { .. } | Seat::Parked | Seat::Refused(_) => None,
+            Seat::Granted { lane, .. } => Some(lane),
+            Seat::Waiting(_) | Seat::Parked | Seat::Refused(_) => None,
         });
         granted.collect()
     }
 
     fn check_list(&self, class: Class) -> usize {
-        let list = self.lists[class.index()];
+        let (list, waiting) = (self.lists[class.index()], self.waiting[class.index()]);
         let (mut len, mut before, mut here) = (0, None, list.first);
         let mut arrived = 0;
         while let Some(index) = here {
@@ -78,10 +83,10 @@ impl<W> Queue<W> {
             assert!(node.arrived > arrived, "a list is not in order of arrival");
             arrived = node.arrived;
             (len, before, here) = (len + 1, here, node.links().behind);
-            assert!(len <= list.len, "a list is longer than it counts");
+            assert!(len <= waiting, "a list is longer than it counts");
         }
         assert_eq!(list.last, before, "a list does not end at its last");
-        assert_eq!(list.len, len, "a list is shorter than it counts");
+        assert_eq!(waiting, len, "a list is shorter than it counts");
         len
     }
 }

@@ -1,31 +1,35 @@
 //! What the shell has to do after the mutex is released.
 
-/// Wakers that leave the core. They are somebody else's code, so none of them is touched under the mutex.
-#[derive(Debug)]
+/// Wakers that leave the core, to be woken in this order. They are somebody else's code, so none of them is touched under
+/// the mutex.
+///
+/// Almost always there is none or one; only then nothing is allocated.
+#[derive(Clone, Debug)]
 #[must_use = "a waker that is not woken is a lost wake-up"]
-pub(crate) struct Effects<W> {
-    /// To be woken. The first has its own place because almost always there is only one, and this way it costs no
-    /// allocation.
-    pub(super) first: Option<W>,
-    pub(super) others: Vec<W>,
-    /// To be dropped without being woken: its wait is over.
-    pub(super) unused: Option<W>,
+pub(crate) enum Effects<W> {
+    None,
+    One(W),
+    Many(Vec<W>),
 }
 
 impl<W> Effects<W> {
-    pub(super) fn none() -> Self {
-        Self { first: None, others: Vec::new(), unused: None }
-    }
-
+    #[inline]
     pub(super) fn wake(&mut self, waker: W) {
-        match self.first {
-            None => self.first = Some(waker),
-            Some(_) => self.others.push(waker),
+        match self {
+            Self::None => *self = Self::One(waker),
+            Self::One(_) | Self::Many(_) => self.push(waker),
         }
     }
 
-    /// The wakers to wake, in order, and the one to drop.
-    pub(crate) fn into_parts(self) -> (impl Iterator<Item = W>, Option<W>) {
-        (self.first.into_iter().chain(self.others), self.unused)
+    #[cold]
+    fn push(&mut self, waker: W) {
+        *self = match std::mem::replace(self, Self::None) {
+            Self::None => Self::One(waker),
+            Self::One(first) => Self::Many(vec![first, waker]),
+            Self::Many(mut wakers) => {
+                wakers.push(waker);
+                Self::Many(wakers)
+            }
+        };
     }
 }

@@ -5,9 +5,9 @@
 
 mod view;
 
-use std::mem;
 use std::sync::Arc;
 
+use super::slab::Index;
 use crate::policy::Ask;
 use crate::snapshot::{LaneId, Ticket};
 
@@ -23,21 +23,28 @@ pub(super) struct Lanes<V> {
 #[derive(Clone, Debug)]
 struct Lane<V> {
     id: LaneId,
-    place: Place<V>,
-    /// When it became free last, by `freed_total`.
-    freed: u64,
     /// Who wants it out of the lock, by index among the takers. A wanted lane that is home is *leaving*: it waits for
     /// its taker to fetch it, and nobody else may have it.
-    taker: Option<usize>,
+    taker: Option<Index>,
+    /// When it became free last, by `freed_total`.
+    freed: u64,
+    /// Whom it was given to last. It has a meaning only while the lane is granted or leased.
+    hold: Hold,
+    place: Place,
+    /// There exactly if the place is in the lock.
+    value: Option<V>,
+    /// Why it is out of service, if it is.
+    reason: Option<Arc<str>>,
 }
 
-#[derive(Clone, Debug)]
-enum Place<V> {
-    Free(V),
-    Granted(Hold, V),
-    Leased(Hold),
-    Quarantined(Arc<str>, V),
-    InRepair(Arc<str>),
+/// Where a lane is. Its value is kept beside it: so a lane changes its place without being copied around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Free,
+    Granted,
+    Leased,
+    Quarantined,
+    InRepair,
 }
 
 /// Which grant a lane is out for.
@@ -57,88 +64,107 @@ impl<V> Lanes<V> {
         let id = LaneId(self.next);
         self.next += 1;
         self.freed_total += 1;
-        self.lanes.push(Lane { id, place: Place::Free(value), freed: self.freed_total, taker: None });
+        let hold = Hold { ticket: Ticket(0), ask: Ask::default() };
+        let freed = self.freed_total;
+        self.lanes.push(Lane { id, taker: None, freed, hold, place: Place::Free, value: Some(value), reason: None });
         id
     }
 
     /// The preferred lane if it is free, else the one that has been free for longest.
+    #[inline(always)]
     pub(super) fn pick_free(&self, prefer: Option<LaneId>) -> Option<LaneId> {
-        let free = self.lanes.iter().filter(|lane| lane.taker.is_none() && matches!(lane.place, Place::Free(_)));
-        free.min_by_key(|lane| (prefer != Some(lane.id), lane.freed)).map(|lane| lane.id)
+        // By hand, because this is looked at by every ask, and the iterator is not always inlined.
+        let mut best: Option<&Lane<V>> = None;
+        for lane in &self.lanes {
+            if lane.place == Place::Free && lane.taker.is_none() {
+                if prefer == Some(lane.id) {
+                    return prefer;
+                }
+                if best.is_none_or(|best| lane.freed < best.freed) {
+                    best = Some(lane);
+                }
+            }
+        }
+        best.map(|lane| lane.id)
     }
 
     /// Which grant a lane is leased for.
+    #[inline]
     pub(super) fn holder(&mut self, id: LaneId) -> Option<Hold> {
-        if let Place::Leased(hold) = *self.place(id) { Some(hold) } else { None }
+        let lane = self.lane(id);
+        (lane.place == Place::Leased).then_some(lane.hold)
     }
 
     /// Which grant a lane is promised for.
     pub(super) fn promised(&mut self, id: LaneId) -> Hold {
-        match *self.place(id) {
-            Place::Granted(hold, _) => hold,
-            _ => unreachable!("a granted waiter has a granted lane"),
-        }
+        let lane = self.lane(id);
+        debug_assert_eq!(lane.place, Place::Granted, "a granted waiter has a granted lane");
+        lane.hold
     }
 
     /// Free -> leased.
+    #[inline(always)]
     pub(super) fn lend(&mut self, id: LaneId, hold: Hold) -> V {
-        match mem::replace(self.place(id), Place::Leased(hold)) {
-            Place::Free(value) => value,
-            _ => unreachable!("only a free lane is lent at once"),
-        }
+        let lane = self.lane(id);
+        debug_assert_eq!(lane.place, Place::Free, "only a free lane is lent at once");
+        (lane.place, lane.hold) = (Place::Leased, hold);
+        lane.take_value()
     }
 
     /// Free -> granted.
+    #[inline]
     pub(super) fn grant(&mut self, id: LaneId, hold: Hold) {
-        let value = self.lend(id, hold);
-        *self.place(id) = Place::Granted(hold, value);
+        let lane = self.lane(id);
+        debug_assert_eq!(lane.place, Place::Free, "only a free lane is granted");
+        (lane.place, lane.hold) = (Place::Granted, hold);
     }
 
     /// Granted -> leased.
+    #[inline]
     pub(super) fn claim(&mut self, id: LaneId) -> (Hold, V) {
-        let place = self.place(id);
-        let Place::Granted(hold, _) = *place else { unreachable!("only a granted lane is claimed") };
-        match mem::replace(place, Place::Leased(hold)) {
-            Place::Granted(_, value) => (hold, value),
-            _ => unreachable!("it was granted one line above"),
-        }
+        let lane = self.lane(id);
+        debug_assert_eq!(lane.place, Place::Granted, "only a granted lane is claimed");
+        lane.place = Place::Leased;
+        (lane.hold, lane.take_value())
     }
 
     /// Granted -> free.
+    #[inline]
     pub(super) fn withdraw(&mut self, id: LaneId) {
-        let (_, value) = self.claim(id);
-        self.free(id, value);
+        debug_assert_eq!(self.lane(id).place, Place::Granted, "only a granted lane is withdrawn");
+        self.free(id);
     }
 
     /// Leased or in repair -> free.
+    #[inline(always)]
     pub(super) fn put_back(&mut self, id: LaneId, value: V) {
-        debug_assert!(self.place(id).is_out(), "a value came home to a lane that was not out");
-        self.free(id, value);
+        let lane = self.lane(id);
+        lane.put_value(value);
+        lane.reason = None;
+        self.free(id);
     }
 
     /// Leased or in repair -> quarantined.
     pub(super) fn quarantine(&mut self, id: LaneId, value: V, reason: Arc<str>) {
-        let place = self.place(id);
-        debug_assert!(place.is_out(), "a value came home to a lane that was not out");
-        *place = Place::Quarantined(reason, value);
+        let lane = self.lane(id);
+        lane.put_value(value);
+        (lane.place, lane.reason) = (Place::Quarantined, Some(reason));
     }
 
     /// Quarantined -> in repair, for the quarantined lane of the lowest id.
     pub(super) fn begin_repair(&mut self) -> Option<(LaneId, V, Arc<str>)> {
-        let unfit = |lane: &&mut Lane<V>| lane.taker.is_none() && matches!(lane.place, Place::Quarantined(..));
+        let unfit = |lane: &&mut Lane<V>| lane.taker.is_none() && lane.place == Place::Quarantined;
         let lane = self.lanes.iter_mut().find(unfit)?;
-        let Place::Quarantined(reason, _) = &lane.place else { unreachable!("it was found as quarantined") };
-        let reason = Arc::clone(reason);
-        match mem::replace(&mut lane.place, Place::InRepair(Arc::clone(&reason))) {
-            Place::Quarantined(_, value) => Some((lane.id, value, reason)),
-            _ => unreachable!("it was quarantined one line above"),
-        }
+        lane.place = Place::InRepair;
+        let reason = lane.reason.clone().expect("a lane in quarantine has a reason");
+        Some((lane.id, lane.take_value(), reason))
     }
 
     /// In repair -> gone. Says who wanted it.
-    pub(super) fn retire(&mut self, id: LaneId) -> Option<usize> {
-        debug_assert!(matches!(self.place(id), Place::InRepair(_)), "only a lane in repair is retired");
-        let taker = self.lane(id).taker;
+    pub(super) fn retire(&mut self, id: LaneId) -> Option<Index> {
+        let lane = self.lane(id);
+        debug_assert_eq!(lane.place, Place::InRepair, "only a lane in repair is retired");
+        let taker = lane.taker;
         self.lanes.retain(|lane| lane.id != id);
         taker
     }
@@ -146,10 +172,7 @@ impl<V> Lanes<V> {
     /// Free or quarantined -> gone. `None` if it is elsewhere, or there is no such lane.
     pub(super) fn take_out(&mut self, id: LaneId) -> Option<V> {
         let at = self.lanes.iter().position(|lane| lane.id == id && lane.place.is_home())?;
-        match self.lanes.remove(at).place {
-            Place::Free(value) | Place::Quarantined(_, value) => Some(value),
-            Place::Granted(..) | Place::Leased(_) | Place::InRepair(_) => unreachable!("it was at home one line above"),
-        }
+        Some(self.lanes.remove(at).take_value())
     }
 
     /// Every lane of a lock in which all are home.
@@ -164,7 +187,8 @@ impl<V> Lanes<V> {
     }
 
     /// Who wants this lane.
-    pub(super) fn taker(&mut self, id: LaneId) -> &mut Option<usize> {
+    #[inline]
+    pub(super) fn taker(&mut self, id: LaneId) -> &mut Option<Index> {
         &mut self.lane(id).taker
     }
 
@@ -178,7 +202,7 @@ impl<V> Lanes<V> {
                 self.freed_total += 1;
                 lane.freed = self.freed_total;
             }
-            is_leaving && matches!(lane.place, Place::Free(_))
+            is_leaving && lane.place == Place::Free
         })
     }
 
@@ -190,28 +214,33 @@ impl<V> Lanes<V> {
     /// If there are lanes but none is in service: why not, in the words of the first.
     pub(super) fn out_of_service(&self) -> Option<Arc<str>> {
         let staying = self.lanes.iter().filter(|lane| !lane.is_leaving());
-        let mut reasons = staying.map(|lane| match &lane.place {
-            Place::Quarantined(reason, _) | Place::InRepair(reason) => Some(reason),
-            _ => None,
-        });
+        let mut reasons = staying.map(|lane| lane.reason.as_ref());
         let first = reasons.next()??;
         reasons.all(|reason| reason.is_some()).then(|| Arc::clone(first))
     }
 
-    fn free(&mut self, id: LaneId, value: V) {
+    #[inline(always)]
+    fn free(&mut self, id: LaneId) {
         self.freed_total += 1;
         let freed = self.freed_total;
         let lane = self.lane(id);
-        (lane.place, lane.freed) = (Place::Free(value), freed);
+        (lane.place, lane.freed) = (Place::Free, freed);
     }
 
-    fn place(&mut self, id: LaneId) -> &mut Place<V> {
-        &mut self.lane(id).place
-    }
-
+    /// A lane by its id. As long as none has left, its id is its place in the list.
+    #[inline(always)]
     fn lane(&mut self, id: LaneId) -> &mut Lane<V> {
-        let index = self.lanes.binary_search_by_key(&id, |lane| lane.id).expect("a lane that is out is not retired");
+        let guess = id.0 as usize;
+        let index = match self.lanes.get(guess) {
+            Some(lane) if lane.id == id => guess,
+            _ => self.search(id),
+        };
         &mut self.lanes[index]
+    }
+
+    #[cold]
+    fn search(&self, id: LaneId) -> usize {
+        self.lanes.binary_search_by_key(&id, |lane| lane.id).expect("a lane that is out is not retired")
     }
 }
 
@@ -219,14 +248,25 @@ impl<V> Lane<V> {
     fn is_leaving(&self) -> bool {
         self.taker.is_some() && self.place.is_home()
     }
-}
 
-impl<V> Place<V> {
-    fn is_home(&self) -> bool {
-        matches!(self, Self::Free(_) | Self::Quarantined(..))
+    #[inline]
+    fn take_value(&mut self) -> V {
+        self.value.take().expect("the value is there unless it is lent or in repair")
     }
 
-    fn is_out(&self) -> bool {
-        matches!(self, Self::Leased(_) | Self::InRepair(_))
+    #[inline]
+    fn put_value(&mut self, value: V) {
+        debug_assert!(self.place.is_out(), "a value came home to a lane that was not out");
+        self.value = Some(value);
+    }
+}
+
+impl Place {
+    fn is_home(self) -> bool {
+        matches!(self, Self::Free | Self::Quarantined)
+    }
+
+    fn is_out(self) -> bool {
+        matches!(self, Self::Leased | Self::InRepair)
     }
 }

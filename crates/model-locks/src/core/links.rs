@@ -2,69 +2,78 @@
 //! longer than from its end.
 
 use super::queue::{Node, Queue, Seat};
+use super::slab::Index;
+use crate::policy::Ask;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Links {
-    pub(super) before: Option<usize>,
-    pub(super) behind: Option<usize>,
+    pub(super) before: Option<Index>,
+    pub(super) behind: Option<Index>,
 }
 
 /// The waiting nodes of one class, first come first.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct List {
-    pub(super) first: Option<usize>,
-    pub(super) last: Option<usize>,
-    pub(super) len: usize,
+    pub(super) first: Option<Index>,
+    pub(super) last: Option<Index>,
 }
 
 impl<W> Queue<W> {
-    /// Puts a waiting node into the list of its class, behind this one.
-    pub(super) fn link(&mut self, index: usize, before: Option<usize>) {
-        let class = self.nodes.get(index).ask.class.index();
+    /// Puts a node of this ask into its list, behind the one named, and says what to write into it.
+    #[inline(always)]
+    pub(super) fn link(&mut self, ask: &Ask, index: Index, before: Option<Index>) -> Links {
         let behind = match before {
             Some(before) => self.links(before).behind.replace(index),
-            None => self.lists[class].first.replace(index),
+            None => self.list(ask).first.replace(index),
         };
         match behind {
             Some(behind) => self.links(behind).before = Some(index),
-            None => self.lists[class].last = Some(index),
+            None => self.list(ask).last = Some(index),
         }
-        *self.links(index) = Links { before, behind };
-        self.lists[class].len += 1;
+        self.waiting[ask.class.index()] += 1;
+        Links { before, behind }
     }
 
-    /// Takes a waiting node out of the list of its class. Its seat must be changed next.
-    pub(super) fn unlink(&mut self, index: usize) {
-        let node = self.nodes.get(index);
-        let (class, Links { before, behind }) = (node.ask.class, node.links());
-        self.forget_key(index);
+    /// Takes a node of this ask, which was linked like this, out of its list.
+    #[inline(always)]
+    pub(super) fn unlink(&mut self, ask: &Ask, Links { before, behind }: Links) {
+        self.forget_key(ask);
         match before {
             Some(before) => self.links(before).behind = behind,
-            None => self.lists[class.index()].first = behind,
+            None => self.list(ask).first = behind,
         }
         match behind {
             Some(behind) => self.links(behind).before = before,
-            None => self.lists[class.index()].last = before,
+            None => self.list(ask).last = before,
         }
-        self.lists[class.index()].len -= 1;
-        if self.lists[class.index()].len == 0 {
-            self.bypass.emptied(class);
+        let waiting = &mut self.waiting[ask.class.index()];
+        *waiting -= 1;
+        if *waiting == 0 {
+            self.bypass.emptied(ask.class);
         }
     }
 
-    fn links(&mut self, index: usize) -> &mut Links {
+    /// The list in which such an ask waits.
+    #[inline(always)]
+    pub(super) fn list(&mut self, ask: &Ask) -> &mut List {
+        &mut self.lists[ask.class.index()]
+    }
+
+    #[inline(always)]
+    fn links(&mut self, index: Index) -> &mut Links {
         match &mut self.nodes.get_mut(index).seat {
-            Seat::Waiting { links, .. } => links,
-            Seat::Granted(_) | Seat::Parked | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
+            Seat::Waiting(links) => links,
+            Seat::Granted { .. } | Seat::Parked | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
         }
     }
 }
 
 impl<W> Node<W> {
+    #[inline]
     pub(super) fn links(&self) -> Links {
         match self.seat {
-            Seat::Waiting { links, .. } => links,
-            Seat::Granted(_) | Seat::Parked | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
+            Seat::Waiting(links) => links,
+            Seat::Granted { .. } | Seat::Parked | Seat::Refused(_) => unreachable!("only a waiting node is in a list"),
         }
     }
 }

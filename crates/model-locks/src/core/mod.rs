@@ -25,18 +25,17 @@ mod tests;
 
 pub(crate) use closing::WatchKey;
 pub(crate) use effects::Effects;
-pub(crate) use lanes::Hold;
 pub(crate) use queue::WaiterKey;
 pub(crate) use taking::TakerKey;
 
-use self::lanes::Lanes;
+use self::lanes::{Hold, Lanes};
 use self::news::News;
-use self::queue::{Queue, Seat};
+use self::queue::{Gone, Queue, Seat};
 use self::slab::Slab;
 use self::taking::Taker;
 use crate::error::AcquireError;
 use crate::observe::Event;
-use crate::policy::{Ask, Policy, WhenAllQuarantined};
+use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
 use crate::snapshot::{Counts, LaneId, Snapshot, Ticket};
 
 /// The state of one lock.
@@ -60,9 +59,11 @@ pub(crate) struct Core<V, W> {
 /// A lane on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Taken<V> {
-    pub(crate) lane: LaneId,
-    pub(crate) hold: Hold,
     pub(crate) value: V,
+    pub(crate) ticket: Ticket,
+    pub(crate) tag: u64,
+    pub(crate) lane: LaneId,
+    pub(crate) class: Class,
 }
 
 /// How a wait ends.
@@ -70,9 +71,9 @@ pub(crate) type Outcome<V> = Result<Taken<V>, AcquireError>;
 
 /// The answer to an ask that is prepared to wait.
 pub(crate) enum Entered<V, W> {
-    /// It waits now. Whom it has superseded is to be woken.
-    Queued(WaiterKey, Effects<W>),
-    /// It was decided at once; the waker was not needed.
+    /// It waits now.
+    Queued(WaiterKey),
+    /// It was decided at once, and the waker was not needed.
     Settled(Outcome<V>, W),
 }
 
@@ -110,108 +111,118 @@ impl<V, W> Core<V, W> {
         self.news.take()
     }
 
-    /// Decides an ask at once if that is possible; `None` means that it would have to wait.
-    pub(crate) fn ask(&mut self, ask: Ask) -> Option<Outcome<V>> {
+    /// Takes a free lane if there is one: what almost every ask comes to, and nothing else.
+    // Inlined, with all that it calls, so that a lane goes from here into the lease in registers.
+    #[inline(always)]
+    pub(crate) fn take_free(&mut self, ask: Ask) -> Option<Taken<V>> {
         if self.closed {
-            return Some(Err(self.refused(ask, AcquireError::Closed)));
+            return None;
         }
-        if let Some(lane) = self.lanes.pick_free(ask.prefer) {
-            debug_assert!(self.queue.len() == 0, "somebody waits beside a free lane");
-            let hold = self.hold(ask, lane);
-            let value = self.lanes.lend(lane, hold);
-            return Some(Ok(Taken { lane, hold, value }));
-        }
-        self.quarantine_error().map(|error| Err(self.refused(ask, error)))
+        let lane = self.lanes.pick_free(ask.preferred_lane())?;
+        debug_assert!(self.queue.len() == 0, "somebody waits beside a free lane");
+        let hold = self.hold(ask, lane);
+        let value = self.lanes.lend(lane, hold);
+        Some(hold.with(lane, value))
     }
 
-    /// Like [`ask`](Self::ask), but waits where that would have to. Whoever called `ask` without success must call
-    /// this to look again: a lane may have come home in between.
-    pub(crate) fn enter(&mut self, ask: Ask, waker: W) -> Entered<V, W> {
-        if let Some(outcome) = self.ask(ask) {
-            return Entered::Settled(outcome, waker);
+    /// Why an ask that found no free lane cannot wait for one; `None` if it can.
+    #[inline]
+    pub(crate) fn refusal(&mut self, ask: Ask) -> Option<AcquireError> {
+        let error = if self.closed { AcquireError::Closed } else { self.quarantine_error()? };
+        Some(self.refused(ask, error))
+    }
+
+    /// Decides an ask, or lets it wait. Whoever called [`take_free`](Self::take_free) without success must call this to look
+    /// again: a lane may have come home in between.
+    #[inline(always)]
+    pub(crate) fn enter(&mut self, ask: Ask, waker: W, effects: &mut Effects<W>) -> Entered<V, W> {
+        if let Some(taken) = self.take_free(ask) {
+            return Entered::Settled(Ok(taken), waker);
         }
-        let mut effects = Effects::none();
+        if let Some(error) = self.refusal(ask) {
+            return Entered::Settled(Err(error), waker);
+        }
         // First of all, so that the place of the superseded one is there for this one, even in a full queue.
-        self.queue.supersede(ask.supersede, &mut effects, &mut self.news);
+        self.queue.supersede(ask.supersede_key(), effects, &mut self.news);
         let (waiting, limit) = (self.queue.len() + self.queue.parked(), self.queue_max);
-        if waiting < limit {
-            let key = self.queue.push(ask, waker);
-            let waiting = self.queue.len();
-            self.news.tell(|| Event::Enqueued { ask, waiting });
-            Entered::Queued(key, effects)
-        } else {
-            Entered::Settled(Err(self.refused(ask, AcquireError::QueueFull { waiting, limit })), waker)
+        if waiting >= limit {
+            return Entered::Settled(Err(self.refused(ask, AcquireError::QueueFull { waiting, limit })), waker);
         }
+        let key = self.queue.push(ask, waker);
+        let waiting = self.queue.len();
+        self.news.tell(|| Event::Enqueued { ask, waiting });
+        Entered::Queued(key)
+    }
+
+    /// Lets a waiter take the lane that it was granted: what almost every wait comes to. The key comes back if there is
+    /// none; then [`look`](Self::look) tells why.
+    #[inline(always)]
+    pub(crate) fn claim(&mut self, key: WaiterKey) -> Result<Taken<V>, WaiterKey> {
+        let Seat::Granted { lane, .. } = *self.queue.seat(&key) else { return Err(key) };
+        self.queue.remove(key);
+        let (hold, value) = self.lanes.claim(lane);
+        self.news.tell(|| Event::Claimed { grant: hold.on(lane) });
+        Ok(hold.with(lane, value))
     }
 
     /// Lets a waiter see what has become of it. A grant is claimed by this look.
     pub(crate) fn look(&mut self, key: WaiterKey) -> Looked<V> {
-        match self.queue.seat(&key) {
-            Seat::Waiting { .. } => return Looked::Waiting(key),
-            Seat::Parked if self.lanes.pick_free(None).is_none() => return Looked::Parked(key),
-            Seat::Parked | Seat::Granted(_) | Seat::Refused(_) => {}
-        }
+        let key = match self.claim(key) {
+            Ok(taken) => return Looked::Settled(Ok(taken)),
+            Err(key) => key,
+        };
         let ask = self.queue.ask(&key);
-        Looked::Settled(match self.queue.remove(key) {
-            Seat::Granted(lane) => {
-                let (hold, value) = self.lanes.claim(lane);
-                self.news.tell(|| Event::Claimed { grant: hold.on(lane) });
-                Ok(Taken { lane, hold, value })
-            }
-            Seat::Parked => self.ask(ask).expect("a lane is free"),
-            Seat::Refused(error) => Err(error),
-            Seat::Waiting { .. } => unreachable!("it was not waiting one line above"),
-        })
+        let outcome = match self.queue.seat(&key) {
+            Seat::Waiting(_) => return Looked::Waiting(key),
+            Seat::Granted { .. } => unreachable!("it was not granted one line above"),
+            Seat::Parked => match self.take_free(ask) {
+                None => return Looked::Parked(key),
+                Some(taken) => Ok(taken),
+            },
+            Seat::Refused(error) => Err(AcquireError::clone(error)),
+        };
+        self.queue.remove(key);
+        Looked::Settled(outcome)
     }
 
     /// The waker of a waiter that [`look`](Self::look) found still waiting.
+    #[inline]
     pub(crate) fn waker(&mut self, key: &WaiterKey) -> &mut W {
-        match self.queue.seat(key) {
-            Seat::Waiting { waker, .. } => waker,
-            Seat::Granted(_) | Seat::Parked | Seat::Refused(_) => {
-                unreachable!("looked at in this same step, and still waiting")
-            }
-        }
+        self.queue.waker(key).expect("looked at in this same step, and still waiting")
     }
 
-    /// Ends a wait that nobody is interested in any more. A lane that it had been granted goes to the next waiter.
-    pub(crate) fn leave(&mut self, key: WaiterKey) -> Effects<W> {
-        let mut effects = Effects::none();
-        let ask = self.queue.ask(&key);
-        let seat = self.queue.remove(key);
+    /// Ends a wait that nobody is interested in any more. A lane that it had been granted goes to the next waiter. The
+    /// waker of one that waited comes back, to be dropped outside.
+    #[inline(always)]
+    pub(crate) fn leave(&mut self, key: WaiterKey, effects: &mut Effects<W>) -> Option<W> {
+        let Gone { ask, waker, seat } = self.queue.remove(key);
         if !matches!(seat, Seat::Refused(_)) {
             let waiting = self.queue.len();
             self.news.tell(|| Event::Left { ask, waiting });
         }
-        match seat {
-            Seat::Waiting { waker, .. } => effects.unused = Some(waker),
-            Seat::Parked | Seat::Refused(_) => {}
-            Seat::Granted(lane) => {
-                self.lanes.withdraw(lane);
-                self.pass_on(lane, &mut effects);
-            }
+        if let Seat::Granted { lane, .. } = seat {
+            self.lanes.withdraw(lane);
+            self.pass_on(lane, effects);
         }
-        effects
+        waker
     }
 
     /// Takes back a lane that was leased or in repair, sound.
-    pub(crate) fn put_back(&mut self, lane: LaneId, value: V) -> Effects<W> {
-        let mut effects = Effects::none();
+    #[inline(always)]
+    pub(crate) fn put_back(&mut self, lane: LaneId, value: V, effects: &mut Effects<W>) {
         self.released(lane);
         self.lanes.put_back(lane, value);
-        self.pass_on(lane, &mut effects);
-        effects
+        self.pass_on(lane, effects);
     }
 
     /// Adds a lane and gives it to the next waiter; a closed lock gives the value back.
-    pub(crate) fn add_lane(&mut self, value: V) -> Result<(LaneId, Effects<W>), V> {
+    pub(crate) fn add_lane(&mut self, value: V, effects: &mut Effects<W>) -> Result<LaneId, V> {
         if self.closed {
             return Err(value);
         }
-        let mut effects = Effects::none();
         let lane = self.lanes.add(value);
-        self.pass_on(lane, &mut effects);
-        Ok((lane, effects))
+        self.pass_on(lane, effects);
+        Ok(lane)
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -231,7 +242,14 @@ impl<V, W> Core<V, W> {
     }
 
     /// Gives a lane that has just become free to whoever wants it out of the lock, or else to the next waiter.
+    #[inline(always)]
     fn pass_on(&mut self, lane: LaneId, effects: &mut Effects<W>) {
+        if self.closed || self.queue.len() > 0 || self.lanes.taker(lane).is_some() {
+            self.hand_over(lane, effects);
+        }
+    }
+
+    fn hand_over(&mut self, lane: LaneId, effects: &mut Effects<W>) {
         if self.hand_out_if_wanted(lane, effects) {
             return self.refuse_if_out_of_service(effects);
         }
@@ -248,6 +266,7 @@ impl<V, W> Core<V, W> {
     }
 
     /// The next ticket, for this ask.
+    #[inline(always)]
     fn hold(&mut self, ask: Ask, lane: LaneId) -> Hold {
         self.granted_total += 1;
         let hold = Hold { ticket: Ticket(self.granted_total), ask };
@@ -257,6 +276,7 @@ impl<V, W> Core<V, W> {
     }
 
     /// Tells that a lease is over, if it is one: a lane that comes home from its repair was not lent.
+    #[inline]
     pub(super) fn released(&mut self, lane: LaneId) {
         if let Some(hold) = self.lanes.holder(lane) {
             self.news.tell(|| Event::Released { grant: hold.on(lane) });

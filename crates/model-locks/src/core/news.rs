@@ -1,5 +1,6 @@
 //! What the observer is to be told once the mutex is released.
 
+use super::Taken;
 use super::lanes::Hold;
 use crate::observe::{Event, Grant};
 use crate::snapshot::LaneId;
@@ -17,10 +18,16 @@ impl News {
     }
 
     /// Notes an event. Nothing is made of it if nobody listens.
+    #[inline]
     pub(super) fn tell(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(events) = &mut self.events {
-            events.push(event());
+        if self.events.is_some() {
+            self.push(event());
         }
+    }
+
+    #[cold]
+    fn push(&mut self, event: Event) {
+        self.events.as_mut().expect("somebody listens").push(event);
     }
 
     pub(super) fn take(&mut self) -> Vec<Event> {
@@ -29,6 +36,12 @@ impl News {
 }
 
 impl Hold {
+    /// What whoever claims it is handed.
+    #[inline]
+    pub(super) fn with<V>(self, lane: LaneId, value: V) -> Taken<V> {
+        Taken { value, ticket: self.ticket, tag: self.ask.tag, lane, class: self.ask.class }
+    }
+
     pub(super) fn on(self, lane: LaneId) -> Grant {
         Grant { ticket: self.ticket, lane, ask: self.ask }
     }

@@ -5,7 +5,8 @@
 //! passed on. Whoever did not claim is *parked*: it keeps its place by arrival and counts as waiting, but is not chosen
 //! until it looks again. So a dead future costs one lane one term, once.
 
-use super::queue::{Queue, Seat, WaiterKey};
+use super::queue::{Queue, Seat, UNSEEN, WaiterKey};
+use super::slab::Index;
 use super::{Core, Effects, Entered, Looked};
 use crate::error::AcquireError;
 use crate::observe::Event;
@@ -14,8 +15,8 @@ use crate::sweep::{Patience, Swept, Unclaimed};
 
 impl<V, W> Core<V, W> {
     /// Reports and takes back grants that were not claimed in time, oldest first.
-    pub(crate) fn sweep(&mut self, now: u64, patience: Patience) -> (Swept, Effects<W>) {
-        let (mut swept, mut effects) = (Swept::default(), Effects::none());
+    pub(crate) fn sweep(&mut self, now: u64, patience: Patience, effects: &mut Effects<W>) -> Swept {
+        let mut swept = Swept::default();
         let mut unclaimed: Vec<_> = self.queue.unclaimed(now);
         unclaimed.sort_unstable_by_key(|&(_, lane, _)| self.lanes.promised(lane).ticket);
         for (index, lane, seen) in unclaimed {
@@ -28,13 +29,13 @@ impl<V, W> Core<V, W> {
                 let waiting = self.queue.len();
                 self.news.tell(|| Event::Revoked { grant, waiting });
                 self.lanes.withdraw(lane);
-                self.pass_on(lane, &mut effects);
+                self.pass_on(lane, effects);
                 swept.revoked.push(Unclaimed { grant, age });
             } else if age >= patience.report {
                 swept.unclaimed.push(Unclaimed { grant, age });
             }
         }
-        (swept, effects)
+        swept
     }
 
     /// Lets one that was parked wait again, in its old place, unless a lane is free now.
@@ -46,7 +47,7 @@ impl<V, W> Core<V, W> {
                 self.queue.requeue(&key, waker);
                 let waiting = self.queue.len();
                 self.news.tell(|| Event::Enqueued { ask, waiting });
-                Entered::Queued(key, Effects::none())
+                Entered::Queued(key)
             }
             Looked::Waiting(_) => unreachable!("one that is parked waits only by its own hand"),
         }
@@ -55,20 +56,25 @@ impl<V, W> Core<V, W> {
 
 impl<W> Queue<W> {
     /// Everyone with an unclaimed grant, their lanes, and since when that is known. It is from now on.
-    fn unclaimed(&mut self, now: u64) -> Vec<(usize, LaneId, u64)> {
-        let granted = self.nodes.entries_mut().filter_map(|(index, node)| match node.seat {
-            Seat::Granted(lane) => Some((index, lane, *node.seen.get_or_insert(now))),
-            Seat::Waiting { .. } | Seat::Parked | Seat::Refused(_) => None,
+    fn unclaimed(&mut self, now: u64) -> Vec<(Index, LaneId, u64)> {
+        let granted = self.nodes.entries_mut().filter_map(|(index, node)| match &mut node.seat {
+            Seat::Granted { lane, seen } => {
+                if *seen == UNSEEN {
+                    *seen = now;
+                }
+                Some((index, *lane, *seen))
+            }
+            Seat::Waiting(_) | Seat::Parked | Seat::Refused(_) => None,
         });
         granted.collect()
     }
 
     /// Takes the grant of a waiter away. If a newer one of its key waits already, it is superseded after all.
-    fn park(&mut self, index: usize) {
+    fn park(&mut self, index: Index) {
         let node = self.nodes.get_mut(index);
-        match node.ask.supersede.map(|key| self.keys.entry(key)) {
+        match node.ask.supersede_key().map(|key| self.keys.entry(key)) {
             Some(std::collections::btree_map::Entry::Occupied(_)) => {
-                node.seat = Seat::Refused(AcquireError::Superseded);
+                node.seat = Seat::Refused(Box::new(AcquireError::Superseded));
                 return;
             }
             Some(std::collections::btree_map::Entry::Vacant(entry)) => drop(entry.insert(index)),
@@ -82,13 +88,15 @@ impl<W> Queue<W> {
     ///
     /// Only others that were parked can be before it, because it had been first; so the search is short.
     fn requeue(&mut self, key: &WaiterKey, waker: W) {
-        let (arrived, class) = (self.nodes.get(key.0).arrived, self.nodes.get(key.0).ask.class);
-        let (mut before, mut here) = (None, self.lists[class.index()].first);
+        let node = self.nodes.get(key.0);
+        let (arrived, ask) = (node.arrived, node.ask);
+        let (mut before, mut here) = (None, self.list(&ask).first);
         while let Some(index) = here.filter(|&index| self.nodes.get(index).arrived < arrived) {
             (before, here) = (here, self.nodes.get(index).links().behind);
         }
         self.parked -= 1;
-        self.nodes.get_mut(key.0).seat = Seat::Waiting { waker, links: Default::default() };
-        self.link(key.0, before);
+        let links = self.link(&ask, key.0, before);
+        let node = self.nodes.get_mut(key.0);
+        (node.seat, node.waker) = (Seat::Waiting(links), Some(waker));
     }
 }

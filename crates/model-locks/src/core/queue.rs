@@ -5,12 +5,13 @@
 //! there at the next poll.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use super::Effects;
 use super::links::{Links, List};
 use super::news::News;
 use super::select::{Bypass, Waiting};
-use super::slab::Slab;
+use super::slab::{Index, Slab};
 use crate::error::AcquireError;
 use crate::observe::Event;
 use crate::policy::{Ask, Class, Policy};
@@ -21,9 +22,11 @@ use crate::snapshot::{LaneId, WaiterView};
 pub(super) struct Queue<W> {
     pub(super) nodes: Slab<Node<W>>,
     pub(super) lists: [List; 3],
+    /// How many wait in each class.
+    pub(super) waiting: Waiting,
     pub(super) bypass: Bypass,
     /// Those who wait or are parked under a key, of which each has one: whoever comes supersedes whoever is there.
-    pub(super) keys: BTreeMap<u64, usize>,
+    pub(super) keys: BTreeMap<u64, Index>,
     /// How many are parked.
     pub(super) parked: usize,
     arrived_total: u64,
@@ -34,36 +37,54 @@ pub(super) struct Queue<W> {
 /// The right to one node. Not `Clone` outside of tests: it is used up by settling or leaving.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
-pub(crate) struct WaiterKey(pub(super) usize);
+pub(crate) struct WaiterKey(pub(super) Index);
 
 #[derive(Clone, Debug)]
 pub(super) struct Node<W> {
     pub(super) ask: Ask,
     /// When it began to wait, by `arrived_total`.
     pub(super) arrived: u64,
-    /// When a sweep first found its grant unclaimed.
-    pub(super) seen: Option<u64>,
-    pub(super) seat: Seat<W>,
+    /// There exactly while it waits.
+    pub(super) waker: Option<W>,
+    pub(super) seat: Seat,
 }
 
 /// What has become of a waiter.
 #[derive(Clone, Debug)]
-pub(super) enum Seat<W> {
-    /// In the list of its class.
-    Waiting { waker: W, links: Links },
-    /// Taken off its list and given this lane.
-    Granted(LaneId),
+pub(super) enum Seat {
+    /// In its list.
+    Waiting(Links),
+    /// Taken off its list and given this lane. `seen` is when a sweep first found it unclaimed, or [`UNSEEN`].
+    Granted { lane: LaneId, seen: u64 },
     /// Had a lane and did not claim it. Its task was woken and must look before it is considered again.
     Parked,
-    /// Taken off its list with nothing.
-    Refused(AcquireError),
+    /// Taken off its list with nothing. Boxed, because few are refused and all carry the room for it.
+    Refused(Box<AcquireError>),
 }
+
+impl<W> Default for Node<W> {
+    fn default() -> Self {
+        Self { ask: Ask::default(), arrived: 0, waker: None, seat: Seat::Parked }
+    }
+}
+
+/// What is left of a waiter.
+pub(super) struct Gone<W> {
+    pub(super) ask: Ask,
+    /// There if it waited.
+    pub(super) waker: Option<W>,
+    pub(super) seat: Seat,
+}
+
+/// Not a time that a host would name.
+pub(super) const UNSEEN: u64 = u64::MAX;
 
 impl<W> Queue<W> {
     pub(super) fn new(policy: &Policy) -> Self {
         Self {
             nodes: Slab::new(),
             lists: Default::default(),
+            waiting: [0; 3],
             bypass: Bypass::new(policy.bypass_max),
             keys: BTreeMap::new(),
             parked: 0,
@@ -74,8 +95,9 @@ impl<W> Queue<W> {
     }
 
     /// How many wait: neither granted nor refused.
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.lists.iter().map(|list| list.len).sum()
+        self.waiting.iter().sum()
     }
 
     /// How many are parked.
@@ -84,12 +106,16 @@ impl<W> Queue<W> {
     }
 
     /// Puts a waiter behind all others of its class.
+    #[inline(always)]
     pub(super) fn push(&mut self, ask: Ask, waker: W) -> WaiterKey {
         self.arrived_total += 1;
-        let seat = Seat::Waiting { waker, links: Links::default() };
-        let index = self.nodes.insert(Node { ask, arrived: self.arrived_total, seen: None, seat });
-        self.link(index, self.lists[ask.class.index()].last);
-        if let Some(key) = ask.supersede {
+        let last = self.list(&ask).last;
+        let index = self.nodes.occupy();
+        let links = self.link(&ask, index, last);
+        let node = self.nodes.get_mut(index);
+        (node.ask, node.arrived, node.seat) = (ask, self.arrived_total, Seat::Waiting(links));
+        node.waker = Some(waker);
+        if let Some(key) = ask.supersede_key() {
             let former = self.keys.insert(key, index);
             debug_assert!(former.is_none(), "two wait under one key");
         }
@@ -97,6 +123,7 @@ impl<W> Queue<W> {
     }
 
     /// Refuses whoever waits under this key.
+    #[inline]
     pub(super) fn supersede(&mut self, key: Option<u64>, effects: &mut Effects<W>, news: &mut News) {
         if let Some(&index) = key.and_then(|key| self.keys.get(&key)) {
             self.refuse(index, AcquireError::Superseded, effects, news);
@@ -104,41 +131,60 @@ impl<W> Queue<W> {
     }
 
     /// What this waiter asked.
+    #[inline]
     pub(super) fn ask(&self, key: &WaiterKey) -> Ask {
         self.nodes.get(key.0).ask
     }
 
     /// What has become of this waiter.
-    pub(super) fn seat(&mut self, key: &WaiterKey) -> &mut Seat<W> {
-        &mut self.nodes.get_mut(key.0).seat
+    #[inline]
+    pub(super) fn seat(&self, key: &WaiterKey) -> &Seat {
+        &self.nodes.get(key.0).seat
+    }
+
+    /// The waker of one who waits.
+    #[inline]
+    pub(super) fn waker(&mut self, key: &WaiterKey) -> Option<&mut W> {
+        self.nodes.get_mut(key.0).waker.as_mut()
     }
 
     /// Ends this wait, wherever it stood, and forgets the node.
-    pub(super) fn remove(&mut self, key: WaiterKey) -> Seat<W> {
-        self.withdraw(key.0);
-        self.nodes.remove(key.0).seat
+    #[inline(always)]
+    pub(super) fn remove(&mut self, key: WaiterKey) -> Gone<W> {
+        let node = self.nodes.get_mut(key.0);
+        let gone = Gone { ask: node.ask, waker: node.waker.take(), seat: mem::replace(&mut node.seat, Seat::Parked) };
+        match gone.seat {
+            Seat::Waiting(links) => self.unlink(&gone.ask, links),
+            Seat::Parked => self.unpark(&gone.ask),
+            Seat::Granted { .. } | Seat::Refused(_) => {}
+        }
+        self.nodes.vacate(key.0);
+        gone
     }
 
     /// Whose turn it is. Counts the grant.
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Option<Next> {
-        let waiting = self.waiting();
-        let class = self.bypass.next(waiting)?;
-        self.bypass.granted(class, waiting);
+        let class = self.bypass.next(self.waiting)?;
+        self.bypass.granted(class, self.waiting);
         let index = self.head(class).expect("a class is chosen only when it waits");
         Some(Next { index, ask: self.nodes.get(index).ask })
     }
 
     /// Takes the chosen waiter off its list and writes the lane into its node.
+    #[inline(always)]
     pub(super) fn grant(&mut self, next: Next, lane: LaneId) -> W {
-        self.unlink(next.index);
-        self.nodes.get_mut(next.index).seen = None;
-        self.reseat(next.index, Seat::Granted(lane)).expect("only one who waits is chosen")
+        let node = self.nodes.get_mut(next.index);
+        let (links, waker) = (node.links(), node.waker.take());
+        node.seat = Seat::Granted { lane, seen: UNSEEN };
+        self.unlink(&next.ask, links);
+        waker.expect("only one who waits is chosen")
     }
 
     /// Refuses everybody who waits.
     pub(super) fn refuse_all(&mut self, error: &AcquireError, effects: &mut Effects<W>, news: &mut News) {
         for class in Class::ALL {
-            while let Some(index) = self.lists[class.index()].first {
+            while let Some(index) = self.head(class) {
                 self.refuse(index, error.clone(), effects, news);
             }
         }
@@ -148,46 +194,47 @@ impl<W> Queue<W> {
         debug_assert!(self.len() + self.parked == 0, "somebody was not refused");
     }
 
-    fn refuse(&mut self, index: usize, error: AcquireError, effects: &mut Effects<W>, news: &mut News) {
-        self.withdraw(index);
-        let (ask, waiting) = (self.nodes.get(index).ask, self.len());
-        news.tell(|| Event::Refused { ask, error: error.clone(), waiting });
+    fn refuse(&mut self, index: Index, error: AcquireError, effects: &mut Effects<W>, news: &mut News) {
+        let node = self.nodes.get_mut(index);
+        let (ask, waker) = (node.ask, node.waker.take());
+        match mem::replace(&mut node.seat, Seat::Refused(Box::new(error.clone()))) {
+            Seat::Waiting(links) => self.unlink(&ask, links),
+            Seat::Parked => self.unpark(&ask),
+            Seat::Granted { .. } | Seat::Refused(_) => unreachable!("only one who waits or is parked is refused"),
+        }
+        let waiting = self.len();
+        news.tell(|| Event::Refused { ask, error, waiting });
         // One that is parked was woken when it was granted its lane.
-        if let Some(waker) = self.reseat(index, Seat::Refused(error)) {
+        if let Some(waker) = waker {
             effects.wake(waker);
         }
     }
 
-    /// Takes a node out of whatever it is in, so that its seat may be changed or dropped.
-    fn withdraw(&mut self, index: usize) {
-        match self.nodes.get(index).seat {
-            Seat::Waiting { .. } => self.unlink(index),
-            Seat::Parked => {
-                self.parked -= 1;
-                self.forget_key(index);
-            }
-            Seat::Granted(_) | Seat::Refused(_) => {}
-        }
+    /// Ends the parking of a node of this ask.
+    fn unpark(&mut self, ask: &Ask) {
+        self.parked -= 1;
+        self.forget_key(ask);
     }
 
-    pub(super) fn forget_key(&mut self, index: usize) {
-        if let Some(key) = self.nodes.get(index).ask.supersede {
+    #[inline]
+    pub(super) fn forget_key(&mut self, ask: &Ask) {
+        if let Some(key) = ask.supersede_key() {
             self.keys.remove(&key);
         }
     }
 
     /// The nodes of such a seat, in order of arrival.
-    fn seated(&self, is: impl Fn(&Seat<W>) -> bool) -> Vec<(u64, usize)> {
+    fn seated(&self, is: impl Fn(&Seat) -> bool) -> Vec<(u64, Index)> {
         let seated = self.nodes.entries().filter(|(_, node)| is(&node.seat));
         let mut seated: Vec<_> = seated.map(|(index, node)| (node.arrived, index)).collect();
-        seated.sort_unstable();
+        seated.sort_unstable_by_key(|&(arrived, _)| arrived);
         seated
     }
 
     /// Those who wait, in the order in which they would be granted.
     pub(super) fn in_order(&self) -> Vec<WaiterView> {
         let mut heads = self.lists.map(|list| list.first);
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting;
         let mut bypass = self.bypass.clone();
         let mut views = Vec::with_capacity(self.len());
         while let Some(class) = bypass.next(waiting) {
@@ -200,11 +247,9 @@ impl<W> Queue<W> {
         views
     }
 
-    fn waiting(&self) -> Waiting {
-        self.lists.map(|list| list.len)
-    }
-
-    fn head(&self, class: Class) -> Option<usize> {
+    /// The waiter of a class that is served next.
+    #[inline]
+    fn head(&self, class: Class) -> Option<Index> {
         let list = self.lists[class.index()];
         #[cfg(feature = "canary")]
         if self.canary_lifo {
@@ -212,18 +257,10 @@ impl<W> Queue<W> {
         }
         list.first
     }
-
-    /// Changes the seat of a node that was withdrawn, and hands its waker out if it waited.
-    fn reseat(&mut self, index: usize, seat: Seat<W>) -> Option<W> {
-        match std::mem::replace(&mut self.nodes.get_mut(index).seat, seat) {
-            Seat::Waiting { waker, .. } => Some(waker),
-            Seat::Granted(_) | Seat::Parked | Seat::Refused(_) => None,
-        }
-    }
 }
 
 /// The waiter whose turn it is.
 pub(super) struct Next {
-    index: usize,
+    index: Index,
     pub(super) ask: Ask,
 }

@@ -9,14 +9,12 @@ use crate::snapshot::LaneId;
 
 impl<V, W> Core<V, W> {
     /// Takes back a lane that was leased or in repair, not to be lent.
-    pub(crate) fn quarantine(&mut self, lane: LaneId, value: V, reason: Arc<str>) -> Effects<W> {
-        let mut effects = Effects::none();
+    pub(crate) fn quarantine(&mut self, lane: LaneId, value: V, reason: Arc<str>, effects: &mut Effects<W>) {
         self.released(lane);
         self.lanes.quarantine(lane, value, reason);
-        self.hand_out_if_wanted(lane, &mut effects);
-        self.refuse_if_out_of_service(&mut effects);
-        self.wake_watchers_if_drained(&mut effects);
-        effects
+        self.hand_out_if_wanted(lane, effects);
+        self.refuse_if_out_of_service(effects);
+        self.wake_watchers_if_drained(effects);
     }
 
     /// Takes a quarantined lane out for repair, unless the lock is closed: then what is home stays home.
@@ -25,12 +23,10 @@ impl<V, W> Core<V, W> {
     }
 
     /// Forgets a lane in repair for good.
-    pub(crate) fn retire(&mut self, lane: LaneId) -> Effects<W> {
-        let mut effects = Effects::none();
+    pub(crate) fn retire(&mut self, lane: LaneId, effects: &mut Effects<W>) {
         let taker = self.lanes.retire(lane);
-        self.wake_taker(taker, &mut effects);
-        self.wake_watchers_if_drained(&mut effects);
-        effects
+        self.wake_taker(taker, effects);
+        self.wake_watchers_if_drained(effects);
     }
 
     pub(super) fn quarantine_error(&self) -> Option<AcquireError> {

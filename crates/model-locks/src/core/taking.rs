@@ -5,6 +5,7 @@
 
 use std::task::Poll;
 
+use super::slab::Index;
 use super::{Core, Effects};
 use crate::snapshot::LaneId;
 
@@ -16,10 +17,16 @@ pub(super) struct Taker<W> {
     waker: Option<W>,
 }
 
+impl<W> Default for Taker<W> {
+    fn default() -> Self {
+        Self { lane: LaneId(0), waker: None }
+    }
+}
+
 /// The right to one place among the takers.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
-pub(crate) struct TakerKey(usize);
+pub(crate) struct TakerKey(Index);
 
 impl<V, W> Core<V, W> {
     /// Takes a lane out if it is home. Ready with `None` if it can never be had.
@@ -36,7 +43,8 @@ impl<V, W> Core<V, W> {
         match self.take(lane) {
             Poll::Ready(value) => Err((value, waker)),
             Poll::Pending => {
-                let index = self.takers.insert(Taker { lane, waker: Some(waker) });
+                let index = self.takers.occupy();
+                *self.takers.get_mut(index) = Taker { lane, waker: Some(waker) };
                 *self.lanes.taker(lane) = Some(index);
                 Ok(TakerKey(index))
             }
@@ -44,14 +52,14 @@ impl<V, W> Core<V, W> {
     }
 
     /// Lets a taker fetch its lane, or learn that it will never come. The key comes back if it has to wait on.
-    pub(crate) fn fetch(&mut self, key: TakerKey) -> Result<(Option<V>, Effects<W>), TakerKey> {
+    pub(crate) fn fetch(&mut self, key: TakerKey, effects: &mut Effects<W>) -> Result<Option<V>, TakerKey> {
         if self.takers.get(key.0).waker.is_some() {
             return Err(key);
         }
-        let mut effects = Effects::none();
-        let value = self.lanes.take_out(self.takers.remove(key.0).lane);
-        self.wake_watchers_if_drained(&mut effects);
-        Ok((value, effects))
+        let value = self.lanes.take_out(self.takers.get(key.0).lane);
+        self.takers.vacate(key.0);
+        self.wake_watchers_if_drained(effects);
+        Ok(value)
     }
 
     /// The waker of a taker that [`fetch`](Self::fetch) found waiting.
@@ -59,29 +67,32 @@ impl<V, W> Core<V, W> {
         self.takers.get_mut(key.0).waker.as_mut().expect("looked at in this same step, and still waiting")
     }
 
-    /// Ends a wish. A lane that was leaving stays, and goes to the next waiter.
-    pub(crate) fn unwant(&mut self, key: TakerKey) -> Effects<W> {
-        let mut effects = Effects::none();
-        let Taker { lane, waker } = self.takers.remove(key.0);
-        effects.unused = waker;
+    /// Ends a wish. A lane that was leaving stays, and goes to the next waiter. The waker comes back if it was not woken.
+    pub(crate) fn unwant(&mut self, key: TakerKey, effects: &mut Effects<W>) -> Option<W> {
+        let taker = self.takers.get_mut(key.0);
+        let (lane, waker) = (taker.lane, taker.waker.take());
+        self.takers.vacate(key.0);
         // It may be gone, retired by whoever repaired it.
         if self.lanes.unwant(lane) {
-            self.pass_on(lane, &mut effects);
+            self.pass_on(lane, effects);
         }
         // A lane that stays in quarantine may be the only one left.
-        self.refuse_if_out_of_service(&mut effects);
-        self.wake_watchers_if_drained(&mut effects);
-        effects
+        self.refuse_if_out_of_service(effects);
+        self.wake_watchers_if_drained(effects);
+        waker
     }
 
     /// Lets a lane that has come home leave if somebody wants it, and says whether it does.
+    #[inline]
     pub(super) fn hand_out_if_wanted(&mut self, lane: LaneId, effects: &mut Effects<W>) -> bool {
         let taker = *self.lanes.taker(lane);
-        self.wake_taker(taker, effects);
+        if taker.is_some() {
+            self.wake_taker(taker, effects);
+        }
         taker.is_some()
     }
 
-    pub(super) fn wake_taker(&mut self, taker: Option<usize>, effects: &mut Effects<W>) {
+    pub(super) fn wake_taker(&mut self, taker: Option<Index>, effects: &mut Effects<W>) {
         if let Some(waker) = taker.and_then(|taker| self.takers.get_mut(taker).waker.take()) {
             effects.wake(waker);
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Hold, Lane, Lanes, Place};
+#[cfg(test)]
+use crate::core::slab::Index;
 use crate::snapshot::{Counts, LaneState, LaneView};
 
 impl<V> Lanes<V> {
@@ -10,28 +12,32 @@ impl<V> Lanes<V> {
         for lane in &self.lanes {
             match lane.place {
                 _ if lane.is_leaving() => counts.leaving += 1,
-                Place::Free(_) => counts.free += 1,
-                Place::Granted(..) => counts.granted += 1,
-                Place::Leased(_) => counts.leased += 1,
-                Place::Quarantined(..) | Place::InRepair(_) => counts.quarantined += 1,
+                Place::Free => counts.free += 1,
+                Place::Granted => counts.granted += 1,
+                Place::Leased => counts.leased += 1,
+                Place::Quarantined | Place::InRepair => counts.quarantined += 1,
             }
         }
     }
 
     pub(in crate::core) fn views(&self) -> Vec<LaneView> {
-        let state = |lane: &Lane<V>| if lane.is_leaving() { LaneState::Leaving } else { lane.place.view() };
-        self.lanes.iter().map(|lane| LaneView { id: lane.id, state: state(lane) }).collect()
+        self.lanes.iter().map(|lane| LaneView { id: lane.id, state: lane.view() }).collect()
     }
 }
 
-impl<V> Place<V> {
+impl<V> Lane<V> {
     fn view(&self) -> LaneState {
-        match self {
-            Self::Free(_) => LaneState::Free,
-            &Self::Granted(Hold { ticket, ask }, _) => LaneState::Granted { ticket, class: ask.class, tag: ask.tag },
-            &Self::Leased(Hold { ticket, ask }) => LaneState::Leased { ticket, class: ask.class, tag: ask.tag },
-            Self::Quarantined(reason, _) => LaneState::Quarantined { reason: Arc::clone(reason) },
-            Self::InRepair(_) => LaneState::InRepair,
+        let Hold { ticket, ask } = self.hold;
+        match self.place {
+            _ if self.is_leaving() => LaneState::Leaving,
+            Place::Free => LaneState::Free,
+            Place::Granted => LaneState::Granted { ticket, class: ask.class, tag: ask.tag },
+            Place::Leased => LaneState::Leased { ticket, class: ask.class, tag: ask.tag },
+            Place::Quarantined => {
+                let reason = self.reason.as_ref().expect("a lane in quarantine has a reason");
+                LaneState::Quarantined { reason: Arc::clone(reason) }
+            }
+            Place::InRepair => LaneState::InRepair,
         }
     }
 }
@@ -42,18 +48,21 @@ impl<V> Lanes<V> {
         assert!(self.lanes.is_sorted_by_key(|lane| lane.id), "lanes are out of order");
         for lane in &self.lanes {
             assert!(lane.id.get() < self.next, "a lane has an id that was never given");
+            assert_eq!(lane.value.is_none(), lane.place.is_out(), "a value is where it should not be");
+            let is_fit = !matches!(lane.place, Place::Quarantined | Place::InRepair);
+            assert_eq!(lane.reason.is_none(), is_fit, "a lane is out of service for no reason, or in service with one");
         }
     }
 
     /// Who wants which lane, and whether it is there to be fetched.
-    pub(in crate::core) fn wanted(&self) -> Vec<(usize, crate::snapshot::LaneId, bool)> {
+    pub(in crate::core) fn wanted(&self) -> Vec<(Index, crate::snapshot::LaneId, bool)> {
         let wanted = self.lanes.iter().filter_map(|lane| Some((lane.taker?, lane.id, lane.is_leaving())));
         wanted.collect()
     }
 
     /// The lanes that are promised to a waiter.
     pub(in crate::core) fn granted(&self) -> Vec<crate::snapshot::LaneId> {
-        let granted = self.lanes.iter().filter(|lane| matches!(lane.place, Place::Granted(..)));
+        let granted = self.lanes.iter().filter(|lane| lane.place == Place::Granted);
         granted.map(|lane| lane.id).collect()
     }
 }

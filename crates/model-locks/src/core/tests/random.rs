@@ -34,8 +34,12 @@ impl Random {
     /// Of any class, often with a key of few, often with a preferred lane.
     fn ask(&mut self) -> Ask {
         let mut ask = Ask::new(Class::ALL[self.below(3)]);
-        ask.supersede = (self.below(3) == 0).then(|| self.below(3) as u64);
-        ask.prefer = (self.below(3) == 0).then(|| LaneId(self.below(4) as u32));
+        if self.below(3) == 0 {
+            ask = ask.supersede(self.below(3) as u64);
+        }
+        if self.below(3) == 0 {
+            ask = ask.prefer(LaneId(self.below(4) as u32));
+        }
         ask
     }
 

@@ -74,7 +74,7 @@ impl Reference {
         if self.closed {
             return Some(Err(self.refused(ask, AcquireError::Closed)));
         }
-        let preferred = self.free.iter().position(|&id| ask.prefer == Some(id)).unwrap_or(0);
+        let preferred = self.free.iter().position(|&id| ask.preferred_lane() == Some(id)).unwrap_or(0);
         if !self.free.is_empty() {
             let id = self.free.remove(preferred);
             let ticket = self.ticket();
@@ -166,9 +166,9 @@ impl Reference {
     /// Who waits or is parked under the key of this ask.
     fn under_key(&self, ask: Ask) -> Option<usize> {
         let is_there = |(other, fate): &(Ask, Fate)| {
-            other.supersede == ask.supersede && matches!(fate, Fate::Waiting | Fate::Parked)
+            other.supersede_key() == ask.supersede_key() && matches!(fate, Fate::Waiting | Fate::Parked)
         };
-        self.waiters.iter().position(is_there).filter(|_| ask.supersede.is_some())
+        self.waiters.iter().position(is_there).filter(|_| ask.supersede_key().is_some())
     }
 
     fn parked(&self) -> usize {

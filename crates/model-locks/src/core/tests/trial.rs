@@ -2,11 +2,12 @@
 //! the same waiters, and look the same; and the core's invariants must hold.
 
 use std::fmt;
-
-use super::reference::Reference;
+use std::mem;
 use std::task::Poll;
 
-use crate::core::{Core, Entered, Looked, Outcome, Taken, TakerKey, WaiterKey, WatchKey};
+use super::reference::Reference;
+
+use crate::core::{Core, Effects, Entered, Looked, Outcome, Taken, TakerKey, WaiterKey, WatchKey};
 use crate::policy::{Ask, Policy};
 use crate::snapshot::{LaneId, Ticket};
 use crate::sweep::Patience;
@@ -46,6 +47,9 @@ type Value = u32;
 #[derive(Clone)]
 pub(super) struct Trial {
     core: Core<Value, u64>,
+    /// Whom the current step has woken, and whose waker it has left over.
+    effects: Effects<u64>,
+    unused: Option<u64>,
     reference: Reference,
     waits: Vec<(u64, WaiterKey)>,
     leases: Vec<(LaneId, Value)>,
@@ -63,12 +67,15 @@ impl Trial {
     pub(super) fn new(policy: &Policy, lanes: u32) -> Self {
         let mut core = Core::new(policy);
         core.listen();
+        let mut effects = Effects::None;
         for value in 0..lanes {
-            let (_, effects) = core.add_lane(value).expect("a new lock is open");
-            assert_eq!(parts(effects), (vec![], None), "nobody is there to be woken");
+            core.add_lane(value, &mut effects).expect("a new lock is open");
         }
+        assert!(matches!(effects, Effects::None), "nobody is there to be woken");
         Self {
             core,
+            effects,
+            unused: None,
             reference: Reference::new(policy, lanes),
             waits: Vec::new(),
             leases: Vec::new(),
@@ -96,7 +103,9 @@ impl Trial {
     pub(super) fn play(&mut self, step: Step) {
         self.reference.woken.clear();
         self.reference.news.clear();
-        let (mut woken, unused) = self.apply(step);
+        self.unused = None;
+        self.apply(step);
+        let mut woken = woken(mem::replace(&mut self.effects, Effects::None));
         if self.reference.is_drained() {
             // Those who wait for the end are woken all together, in no particular order.
             woken.sort();
@@ -105,7 +114,7 @@ impl Trial {
         assert_eq!(woken, self.reference.woken, "the wrong waiters were woken");
         assert_eq!(self.core.take_news(), self.reference.news, "the observer heard something else");
         // Only one that leaves while it waits has a waker left over.
-        assert!(unused.is_none() || matches!(step, Step::Leave(_) | Step::Unwant(_)), "a waker was thrown away");
+        assert!(self.unused.is_none() || matches!(step, Step::Leave(_) | Step::Unwant(_)), "a waker was thrown away");
         self.core.check();
         assert_eq!(self.core.snapshot(), self.reference.snapshot(), "the core looks different");
         assert_eq!(self.core.counts(), self.reference.counts(), "the core counts differently");
@@ -122,63 +131,60 @@ impl Trial {
         assert_eq!(counts.leased, self.leases.len(), "a lane is leased without a lease, or not leased with one");
     }
 
-    fn apply(&mut self, step: Step) -> (Vec<u64>, Option<u64>) {
+    fn apply(&mut self, step: Step) {
         match step {
             Step::Ask(ask) => self.ask(ask),
             Step::Try(ask) => {
                 let ask = self.next_ask(ask);
-                let (got, expected) = (self.core.ask(ask), self.reference.ask(ask));
+                let taken = self.core.take_free(ask).map(Ok);
+                let got = taken.or_else(|| self.core.refusal(ask).map(Err));
+                let expected = self.reference.ask(ask);
                 assert_eq!(got.is_some(), expected.is_some(), "only one decided at once");
                 got.into_iter().zip(expected).for_each(|(got, expected)| self.settle(ask, got, expected));
-                Default::default()
             }
             Step::Look(at) => {
                 self.look(at);
-                Default::default()
             }
             Step::Leave(at) => {
                 let (tag, key) = self.waits.remove(at);
                 self.reference.leave(tag);
-                parts(self.core.leave(key))
+                self.unused = self.core.leave(key, &mut self.effects);
             }
             Step::Return(at) => {
                 let (lane, value) = self.leases.remove(at);
                 self.reference.put_back(lane);
-                parts(self.core.put_back(lane, value))
+                self.core.put_back(lane, value, &mut self.effects);
             }
             Step::Quarantine(at) => {
                 let (lane, value) = self.leases.remove(at);
                 let reason = format!("reason {}", self.tags);
                 self.reference.quarantine(lane, &reason);
-                parts(self.core.quarantine(lane, value, reason.into()))
+                self.core.quarantine(lane, value, reason.into(), &mut self.effects);
             }
             Step::Repair | Step::Mend(_) | Step::GiveUp(_) | Step::Retire(_) => self.mend(step),
             Step::AddLane => self.add_lane(),
             Step::Close => {
                 self.reference.close();
-                parts(self.core.close())
+                self.core.close(&mut self.effects);
             }
             Step::Take(lane) => {
                 self.take(LaneId(lane));
-                Default::default()
             }
             Step::Fetch(at) => self.fetch(at),
             Step::Sweep { later, revoke } => {
                 self.now += later;
                 let patience = Patience { report: 1, revoke };
                 let expected = self.reference.sweep(self.now, patience);
-                let (swept, effects) = self.core.sweep(self.now, patience);
+                let swept = self.core.sweep(self.now, patience, &mut self.effects);
                 assert_eq!(swept, expected, "the sweep found something else");
-                parts(effects)
             }
             Step::Unwant(at) => {
                 let (tag, lane, key) = self.takes.remove(at);
                 self.reference.unwant(tag, lane);
-                parts(self.core.unwant(key))
+                self.unused = self.core.unwant(key, &mut self.effects);
             }
             Step::Watch | Step::Unwatch(_) => {
                 self.watch(step);
-                Default::default()
             }
         }
     }
@@ -196,21 +202,19 @@ impl Trial {
         }
     }
 
-    fn ask(&mut self, ask: Ask) -> (Vec<u64>, Option<u64>) {
+    fn ask(&mut self, ask: Ask) {
         let ask = self.next_ask(ask);
         let expected = self.reference.enter(ask);
-        match self.core.enter(ask, ask.tag) {
-            Entered::Queued(key, effects) => {
+        match self.core.enter(ask, ask.tag, &mut self.effects) {
+            Entered::Queued(key) => {
                 assert_eq!(expected, None, "it should have been decided at once");
                 self.waits.push((ask.tag, key));
-                return parts(effects);
             }
             Entered::Settled(outcome, waker) => {
                 assert_eq!(waker, ask.tag, "the waker comes back to its owner");
                 self.settle(ask, outcome, expected.expect("it should have waited"));
             }
         }
-        Default::default()
     }
 
     fn look(&mut self, at: usize) {
@@ -224,8 +228,7 @@ impl Trial {
             }
             Looked::Parked(key) => {
                 assert_eq!(expected, None, "it should have been told the end");
-                let Entered::Queued(key, effects) = self.core.resume(key, tag) else { panic!("it should wait") };
-                assert_eq!(parts(effects), (vec![], None), "resuming wakes nobody");
+                let Entered::Queued(key) = self.core.resume(key, tag) else { panic!("it should wait") };
                 self.waits.insert(at, (tag, key));
             }
             Looked::Settled(outcome) => {
@@ -243,8 +246,8 @@ impl Trial {
     fn settle(&mut self, ask: Ask, got: Outcome<Value>, expected: super::reference::Answer) {
         match (got, expected) {
             (Ok(taken), Ok(expected)) => {
-                assert!(taken.hold.ticket > self.last_ticket, "tickets rise");
-                self.last_ticket = taken.hold.ticket;
+                assert!(taken.ticket > self.last_ticket, "tickets rise");
+                self.last_ticket = taken.ticket;
                 self.lease(ask.tag, taken, expected);
             }
             (got, expected) => {
@@ -254,31 +257,31 @@ impl Trial {
     }
 
     fn lease(&mut self, tag: u64, taken: Taken<Value>, expected: (LaneId, Ticket)) {
-        assert_eq!((taken.lane, taken.hold.ticket), expected, "another grant was expected");
-        assert_eq!(taken.hold.ask.tag, tag, "the grant was meant for another");
+        assert_eq!((taken.lane, taken.ticket), expected, "another grant was expected");
+        assert_eq!(taken.tag, tag, "the grant was meant for another");
         assert_eq!(taken.value, taken.lane.get(), "the lane came with another's value");
         let twice = self.leases.iter().any(|(lane, _)| *lane == taken.lane);
         assert!(!twice, "a lane was lent twice");
         self.leases.push((taken.lane, taken.value));
     }
 
-    fn mend(&mut self, step: Step) -> (Vec<u64>, Option<u64>) {
+    fn mend(&mut self, step: Step) {
         match step {
             Step::Mend(at) => {
                 let (lane, value, _) = self.repairs.remove(at);
                 self.reference.put_back(lane);
-                parts(self.core.put_back(lane, value))
+                self.core.put_back(lane, value, &mut self.effects);
             }
             Step::GiveUp(at) => {
                 let (lane, value, reason) = self.repairs.remove(at);
                 self.reference.quarantine(lane, &reason);
-                parts(self.core.quarantine(lane, value, reason.into()))
+                self.core.quarantine(lane, value, reason.into(), &mut self.effects);
             }
             Step::Retire(at) => {
                 let (lane, _, _) = self.repairs.remove(at);
                 self.lanes.1 += 1;
                 self.reference.retire(lane);
-                parts(self.core.retire(lane))
+                self.core.retire(lane, &mut self.effects);
             }
             _ => {
                 let expected = self.reference.begin_repair();
@@ -286,24 +289,21 @@ impl Trial {
                 assert_eq!(got.as_ref().map(|(lane, ..)| *lane), expected, "another repair was expected");
                 let repair = got.map(|(lane, value, reason)| (lane, value, reason.to_string()));
                 self.repairs.extend(repair);
-                Default::default()
             }
         }
     }
 
-    fn add_lane(&mut self) -> (Vec<u64>, Option<u64>) {
+    fn add_lane(&mut self) {
         let value = self.lanes.0;
-        match self.core.add_lane(value) {
-            Ok((lane, effects)) => {
+        match self.core.add_lane(value, &mut self.effects) {
+            Ok(lane) => {
                 assert_eq!(lane.get(), value, "ids are given in order");
                 self.reference.add_lane();
                 self.lanes.0 += 1;
-                parts(effects)
             }
             Err(back) => {
                 assert_eq!(back, value, "another value came back");
                 assert!(self.reference.closed, "an open lock takes every lane");
-                Default::default()
             }
         }
     }
@@ -327,19 +327,15 @@ impl Trial {
         }
     }
 
-    fn fetch(&mut self, at: usize) -> (Vec<u64>, Option<u64>) {
+    fn fetch(&mut self, at: usize) {
         let (tag, lane, key) = self.takes.remove(at);
         let expected = self.reference.fetch(tag, lane);
-        match self.core.fetch(key) {
-            Ok((value, effects)) => {
-                self.left(lane, value, expected);
-                parts(effects)
-            }
+        match self.core.fetch(key, &mut self.effects) {
+            Ok(value) => self.left(lane, value, expected),
             Err(key) => {
                 assert_eq!(expected, None, "the lane is there, or will never be");
                 assert_eq!(*self.core.taker_waker(&key), tag, "a taker has another's waker");
                 self.takes.insert(at, (tag, lane, key));
-                Default::default()
             }
         }
     }
@@ -353,9 +349,12 @@ impl Trial {
     }
 }
 
-fn parts(effects: crate::core::Effects<u64>) -> (Vec<u64>, Option<u64>) {
-    let (woken, unused) = effects.into_parts();
-    (woken.collect(), unused)
+fn woken(effects: Effects<u64>) -> Vec<u64> {
+    match effects {
+        Effects::None => vec![],
+        Effects::One(waker) => vec![waker],
+        Effects::Many(wakers) => wakers,
+    }
 }
 
 /// The steps so far, printed if the test fails.
