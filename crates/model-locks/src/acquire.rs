@@ -58,6 +58,11 @@ impl<T> Acquire<T> {
         self.shared.as_ref().expect("the handle leaves only with the answer")
     }
 
+    #[inline(always)]
+    fn take_handle(&mut self) -> Arc<Shared<T>> {
+        self.shared.take().expect("the handle leaves only with the answer")
+    }
+
     /// Takes a lane if one is free, at the first look.
     #[inline(always)]
     pub(crate) fn take_free(&mut self) -> Option<Lease<T>> {
@@ -66,22 +71,7 @@ impl<T> Acquire<T> {
         }
         let parcel = self.shared().with(|core| core.take_free(self.ask).map(Parcel::address))?;
         self.stage = Stage::Done;
-        self.shared.take().map(|shared| Lease::new(shared, parcel))
-    }
-
-    /// Takes the lane that was granted, at the first look.
-    #[inline(always)]
-    fn claim(&mut self) -> Option<Lease<T>> {
-        let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) else {
-            unreachable!("called only for one who waits");
-        };
-        match self.shared().with(|core| core.claim(key).map(Parcel::address)) {
-            Ok(parcel) => self.shared.take().map(|shared| Lease::new(shared, parcel)),
-            Err(key) => {
-                self.stage = Stage::Waiting(key);
-                None
-            }
-        }
+        Some(Lease::new(self.take_handle(), parcel))
     }
 
     #[inline(always)]
@@ -97,11 +87,7 @@ impl<T> Acquire<T> {
         match self.stage {
             // The waker is cloned outside, so there is a gap, and `enter` looks again.
             Stage::New => self.enter(waker.clone()),
-            Stage::Waiting(_) => match self.claim() {
-                Some(lease) => Poll::Ready(Ok(lease)),
-                None => self.poll_again(waker),
-            },
-            Stage::Parked(_) => self.poll_again(waker),
+            Stage::Waiting(_) | Stage::Parked(_) => self.poll_again(waker),
             Stage::Done => panic!("`Acquire` polled after it has returned"),
         }
     }
@@ -136,7 +122,7 @@ impl<T> Acquire<T> {
         answer
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn poll_again(&mut self, waker: &Waker) -> Poll<Answer<T>> {
         let mut is_latest = false;
         let answer = self.look(|known| is_latest = known.will_wake(waker));
@@ -157,27 +143,35 @@ impl<T> Acquire<T> {
     }
 
     /// Looks at this waiter's place. `still_waiting` sees its waker under the mutex, if it has to wait on.
+    #[inline(always)]
     fn look(&mut self, still_waiting: impl FnOnce(&mut Waker)) -> Poll<Answer<T>> {
         let (Stage::Waiting(key) | Stage::Parked(key)) = mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("called only for one who waits");
         };
-        let looked = self.shared().with(|core| {
-            let looked = core.look(key);
-            if let Looked::Waiting(key) = &looked {
-                still_waiting(core.waker(key));
+        // As in `take_place`: what almost never comes takes a path of its own.
+        let mut looked = None;
+        let parcel = self.shared().with(|core| match core.claim(key) {
+            Ok(taken) => Some(Parcel::address(taken)),
+            Err(key) => {
+                looked = Some(core.look(key));
+                if let Some(Looked::Waiting(key)) = &looked {
+                    still_waiting(core.waker(key));
+                }
+                None
             }
-            looked
         });
-        match looked {
-            Looked::Settled(outcome) => self.settle(outcome),
-            Looked::Waiting(key) => {
+        match (parcel, looked) {
+            (Some(parcel), _) => Poll::Ready(Ok(Lease::new(self.take_handle(), parcel))),
+            (None, Some(Looked::Settled(outcome))) => self.settle(outcome),
+            (None, Some(Looked::Waiting(key))) => {
                 self.stage = Stage::Waiting(key);
                 Poll::Pending
             }
-            Looked::Parked(key) => {
+            (None, Some(Looked::Parked(key))) => {
                 self.stage = Stage::Parked(key);
                 Poll::Pending
             }
+            (None, None) => unreachable!("who has no lane was looked at"),
         }
     }
 
@@ -190,7 +184,7 @@ impl<T> Acquire<T> {
 
     fn settle(&mut self, outcome: Outcome<Box<Parcel<T>>>) -> Poll<Answer<T>> {
         self.stage = Stage::Done;
-        let shared = self.shared.take().expect("the handle leaves only with the answer");
+        let shared = self.take_handle();
         Poll::Ready(outcome.map(|taken| Lease::new(shared, Parcel::address(taken))))
     }
 }

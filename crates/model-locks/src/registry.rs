@@ -3,11 +3,16 @@
 //! Locks come and go only by `insert` and `remove`. A registry that makes locks on demand and cleans them up later has
 //! to guess when nobody uses one, and a wrong guess gives two holders to one model.
 
-use std::borrow::Borrow;
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+mod hash;
+mod published;
 
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+
+use self::hash::BuildNameHasher;
+use self::published::Published;
 use crate::error::{AliasError, NameTaken, UnknownModel};
 use crate::lock::ModelLock;
 
@@ -25,21 +30,22 @@ use crate::lock::ModelLock;
 /// # Ok::<(), model_locks::NameTaken>(())
 /// ```
 pub struct ModelLocks<K, T> {
-    /// Readers copy the pointer and look up outside, so no comparison of keys runs under the lock for them.
-    names: RwLock<Arc<Names<K, T>>>,
+    names: Published<Names<K, T>>,
 }
 
-struct Names<K, T> {
-    locks: BTreeMap<K, ModelLock<T>>,
-    /// Alias to id. The id is always a key of `locks`, and no alias is.
-    aliases: BTreeMap<K, K>,
+/// Every id and every alias. All aliases of a model share its lock.
+struct Names<K, T>(HashMap<K, Meaning<K, T>, BuildNameHasher>);
+
+struct Meaning<K, T> {
+    /// An alias is a name that is not its own id.
+    id: K,
+    lock: ModelLock<T>,
 }
 
-impl<K: Ord + Clone, T> ModelLocks<K, T> {
+impl<K: Hash + Ord + Clone, T> ModelLocks<K, T> {
     /// A registry without models.
     pub fn new() -> Self {
-        let names = Names { locks: BTreeMap::new(), aliases: BTreeMap::new() };
-        Self { names: RwLock::new(Arc::new(names)) }
+        Self { names: Published::new(Names(HashMap::default())) }
     }
 
     /// Enters a model.
@@ -51,11 +57,11 @@ impl<K: Ord + Clone, T> ModelLocks<K, T> {
     pub fn insert(&self, id: K, lock: ModelLock<T>) -> Result<(), NameTaken> {
         // A refused lock is dropped after the registry's own lock, because its lanes are foreign code.
         let mut lock = Some(lock);
-        self.change(|names| {
-            if names.has(&id) {
+        self.names.change(|names| {
+            if names.0.contains_key(&id) {
                 return Err(NameTaken);
             }
-            names.locks.extend(lock.take().map(|lock| (id, lock)));
+            names.0.extend(lock.take().map(|lock| (id.clone(), Meaning { id, lock })));
             Ok(())
         })
     }
@@ -67,12 +73,12 @@ impl<K: Ord + Clone, T> ModelLocks<K, T> {
     ///
     /// [`AliasError::UnknownModel`] if `id` names nothing, [`AliasError::NameTaken`] if `alias` is a name already.
     pub fn alias(&self, alias: K, id: K) -> Result<(), AliasError> {
-        self.change(|names| {
-            let model = names.resolve(&id).ok_or(AliasError::UnknownModel)?.clone();
-            if names.has(&alias) {
+        self.names.change(|names| {
+            let meaning = names.0.get(&id).ok_or(AliasError::UnknownModel)?.clone();
+            if names.0.contains_key(&alias) {
                 return Err(AliasError::NameTaken);
             }
-            names.aliases.insert(alias, model);
+            names.0.insert(alias, meaning);
             Ok(())
         })
     }
@@ -85,11 +91,10 @@ impl<K: Ord + Clone, T> ModelLocks<K, T> {
     pub fn get<Q>(&self, name: &Q) -> Result<ModelLock<T>, UnknownModel>
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        let names = self.names();
-        let id = names.resolve(name).ok_or(UnknownModel)?;
-        names.locks.get(id.borrow()).cloned().ok_or(UnknownModel)
+        let names = self.names.read();
+        names.0.get(name).map(|meaning| meaning.lock.clone()).ok_or(UnknownModel)
     }
 
     /// Takes a model out, with its aliases, and closes its lock. The handle that comes back lets one wait until the
@@ -102,11 +107,12 @@ impl<K: Ord + Clone, T> ModelLocks<K, T> {
     pub fn remove<Q>(&self, id: &Q) -> Result<ModelLock<T>, UnknownModel>
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        let lock = self.change(|names| {
-            let lock = names.locks.remove(id).ok_or(UnknownModel)?;
-            names.aliases.retain(|_, model| (*model).borrow() != id);
+        let lock = self.names.change(|names| {
+            let meaning = names.0.get(id).filter(|meaning| meaning.id.borrow() == id);
+            let lock = meaning.ok_or(UnknownModel)?.lock.clone();
+            names.0.retain(|_, meaning| meaning.id.borrow() != id);
             Ok(lock)
         })?;
         // Not under the registry's lock: closing wakes waiters, and they may use the registry.
@@ -116,55 +122,43 @@ impl<K: Ord + Clone, T> ModelLocks<K, T> {
 
     /// The ids of the models, ascending.
     pub fn ids(&self) -> Vec<K> {
-        self.names().locks.keys().cloned().collect()
+        self.sorted(|name, meaning| (*name == meaning.id).then(|| name.clone()))
     }
 
     /// Each alias with the id it stands for, ascending.
     pub fn aliases(&self) -> Vec<(K, K)> {
-        self.names().aliases.iter().map(|(alias, id)| (alias.clone(), id.clone())).collect()
+        self.sorted(|name, meaning| (*name != meaning.id).then(|| (name.clone(), meaning.id.clone())))
     }
 
-    fn names(&self) -> Arc<Names<K, T>> {
-        Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Changes the names, in a copy if somebody is reading them.
-    fn change<R>(&self, change: impl FnOnce(&mut Names<K, T>) -> R) -> R {
-        change(Arc::make_mut(&mut self.names.write().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-impl<K: Ord, T> Names<K, T> {
-    fn has(&self, name: &K) -> bool {
-        self.locks.contains_key(name) || self.aliases.contains_key(name)
-    }
-
-    /// The id that a name means.
-    fn resolve<Q>(&self, name: &Q) -> Option<&K>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.aliases.get(name).or_else(|| self.locks.get_key_value(name).map(|(id, _)| id))
+    fn sorted<R: Ord>(&self, shown: impl Fn(&K, &Meaning<K, T>) -> Option<R>) -> Vec<R> {
+        let names = self.names.read();
+        let mut all: Vec<_> = names.0.iter().filter_map(|(name, meaning)| shown(name, meaning)).collect();
+        all.sort();
+        all
     }
 }
 
 // By hand, because `derive` would ask for `T: Clone`.
 impl<K: Clone, T> Clone for Names<K, T> {
     fn clone(&self) -> Self {
-        Self { locks: self.locks.clone(), aliases: self.aliases.clone() }
+        Self(self.0.clone())
     }
 }
 
-impl<K: Ord + Clone, T> Default for ModelLocks<K, T> {
+impl<K: Clone, T> Clone for Meaning<K, T> {
+    fn clone(&self) -> Self {
+        Self { id: self.id.clone(), lock: self.lock.clone() }
+    }
+}
+
+impl<K: Hash + Ord + Clone, T> Default for ModelLocks<K, T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K: Ord + Clone + fmt::Debug, T> fmt::Debug for ModelLocks<K, T> {
+impl<K: Hash + Ord + Clone + fmt::Debug, T> fmt::Debug for ModelLocks<K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.names();
-        f.debug_struct("ModelLocks").field("locks", &names.locks).field("aliases", &names.aliases).finish()
+        f.debug_struct("ModelLocks").field("ids", &self.ids()).field("aliases", &self.aliases()).finish()
     }
 }

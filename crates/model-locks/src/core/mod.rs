@@ -155,7 +155,7 @@ impl<V, W> Core<V, W> {
     }
 
     /// Lets a waiter take the lane that it was granted: what almost every wait comes to. The key comes back if there is
-    /// none; then [`look`](Self::look) tells why.
+    /// none.
     #[inline(always)]
     pub(crate) fn claim(&mut self, key: WaiterKey) -> Result<Taken<V>, WaiterKey> {
         let Seat::Granted { lane, .. } = *self.queue.seat(&key) else { return Err(key) };
@@ -165,16 +165,12 @@ impl<V, W> Core<V, W> {
         Ok(hold.with(lane, value))
     }
 
-    /// Lets a waiter see what has become of it. A grant is claimed by this look.
+    /// Lets a waiter for whom there was nothing to [`claim`](Self::claim) see what has become of it.
     pub(crate) fn look(&mut self, key: WaiterKey) -> Looked<V> {
-        let key = match self.claim(key) {
-            Ok(taken) => return Looked::Settled(Ok(taken)),
-            Err(key) => key,
-        };
         let ask = self.queue.ask(&key);
         let outcome = match self.queue.seat(&key) {
             Seat::Waiting(_) => return Looked::Waiting(key),
-            Seat::Granted { .. } => unreachable!("it was not granted one line above"),
+            Seat::Granted { .. } => unreachable!("a grant is claimed first"),
             Seat::Parked => match self.take_free(ask) {
                 None => return Looked::Parked(key),
                 Some(taken) => Ok(taken),

@@ -1,5 +1,8 @@
 //! Names and the locks they mean.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
 use model_locks::{AcquireError, AliasError, Ask, ModelLock, ModelLocks, NameTaken, Policy, UnknownModel};
 
 use crate::support::{Task, queue_normal};
@@ -107,4 +110,52 @@ fn a_refused_lock_is_dropped_outside() {
     models.insert("one", ModelLock::new([], Policy::default())).expect("the name is free");
     let value = LooksUp(std::sync::Arc::clone(&models));
     assert_eq!(models.insert("one", ModelLock::new([value], Policy::default())), Err(NameTaken));
+}
+
+/// What one thread has entered, removed or only seen, all threads know, whichever copy of the names they read.
+#[test]
+fn a_change_is_known_to_all_threads_at_once() {
+    const MODELS: u32 = 200;
+    let models = ModelLocks::<String, u32>::new();
+    let (entered, removed, seen) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    let read = || {
+        while removed.load(Ordering::Acquire) < MODELS {
+            // In this order: what is entered by now, less what may have been removed by the time it is looked up.
+            let last = entered.load(Ordering::Acquire);
+            let told = seen.load(Ordering::Acquire);
+            let found = (1..=last).rev().take(3).chain((told > 0).then_some(told));
+            let found = found.map(|model| (model, models.get(&model.to_string()).ok())).collect::<Vec<_>>();
+            // One that is being entered: who finds it tells the others before it is said to be entered.
+            if models.get(&(last + 1).to_string()).is_ok() {
+                seen.fetch_max(last + 1, Ordering::AcqRel);
+            }
+            let gone = removed.load(Ordering::Acquire);
+            for (model, lock) in found {
+                assert!(lock.is_some() || model <= gone + 1, "model {model} was entered before, and is not there");
+                let value = lock.and_then(|lock| lock.try_acquire(Ask::default()).ok().map(|lease| *lease));
+                assert!(value.is_none_or(|value| value == model), "model {model} has the lock of another");
+            }
+            assert!(
+                gone == 0 || models.get(&gone.to_string()).is_err(),
+                "model {gone} was removed, and is still there"
+            );
+        }
+    };
+    thread::scope(|scope| {
+        // More than there are copies of the names, so that some share one.
+        (0..20).for_each(|_| drop(scope.spawn(read)));
+        for model in 1..=MODELS {
+            models.insert(model.to_string(), lock(model)).expect("the name is free");
+            entered.store(model, Ordering::Release);
+            if model > 3 {
+                models.remove(&(model - 3).to_string()).expect("it was entered");
+                removed.store(model - 3, Ordering::Release);
+            }
+        }
+        for model in MODELS - 2..=MODELS {
+            models.remove(&model.to_string()).expect("it was entered");
+            removed.store(model, Ordering::Release);
+        }
+    });
+    assert_eq!(models.ids(), [""; 0]);
 }
