@@ -244,6 +244,16 @@ impl<V> Lanes<V> {
     }
 }
 
+#[cfg(test)]
+impl<V: Clone> Lanes<V> {
+    /// Becomes a copy, in the memory it has.
+    pub(super) fn become_like(&mut self, other: &Self) {
+        let Self { lanes, next, freed_total } = other;
+        self.lanes.clone_from(lanes);
+        (self.next, self.freed_total) = (*next, *freed_total);
+    }
+}
+
 impl<V> Lane<V> {
     fn is_leaving(&self) -> bool {
         self.taker.is_some() && self.place.is_home()

@@ -259,6 +259,16 @@ impl<W> Queue<W> {
     }
 }
 
+#[cfg(test)]
+impl<W: Clone> Queue<W> {
+    /// Becomes a copy, in the memory it has.
+    pub(super) fn become_like(&mut self, other: &Self) {
+        self.nodes.become_like(&other.nodes);
+        let nodes = mem::replace(&mut self.nodes, Slab::new());
+        *self = Self { nodes, lists: other.lists, bypass: other.bypass.clone(), keys: other.keys.clone(), ..*other };
+    }
+}
+
 /// The waiter whose turn it is.
 pub(super) struct Next {
     index: Index,

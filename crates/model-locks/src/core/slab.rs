@@ -6,8 +6,9 @@
 
 use std::num::NonZeroU32;
 
-/// As many as `Holes` has bits.
-const CHUNK: usize = Holes::BITS as usize;
+/// As many as `Holes` has bits. Few in tests of the core, so that short histories need more than one, and a copy of the
+/// core is quick to make.
+const CHUNK: usize = if cfg!(test) { 4 } else { Holes::BITS as usize };
 
 /// A bit for each hole of a chunk.
 type Holes = u64;
@@ -69,7 +70,10 @@ impl<X: Default> Slab<X> {
     #[cold]
     fn grow(&mut self) {
         let chunk = u32::try_from(self.chunks.len()).expect("memory ends before the numbers do");
-        self.chunks.push(Chunk { holes: Holes::MAX, entries: (0..CHUNK).map(|_| X::default()).collect() });
+        self.chunks.push(Chunk {
+            holes: Holes::MAX >> (Holes::BITS as usize - CHUNK),
+            entries: (0..CHUNK).map(|_| X::default()).collect(),
+        });
         self.open.reserve(self.chunks.len());
         self.open.push(chunk);
     }
@@ -128,6 +132,21 @@ impl<X> Chunk<X> {
     #[inline]
     fn is_hole(&self, at: usize) -> bool {
         self.holes >> at & 1 == 1
+    }
+}
+
+#[cfg(test)]
+impl<X: Clone> Slab<X> {
+    /// Becomes a copy, in the memory it has.
+    pub(super) fn become_like(&mut self, other: &Self) {
+        let Self { chunks, open } = other;
+        self.chunks.truncate(chunks.len());
+        for (mine, theirs) in self.chunks.iter_mut().zip(chunks) {
+            mine.holes = theirs.holes;
+            mine.entries.clone_from_slice(&theirs.entries);
+        }
+        self.chunks.extend_from_slice(&chunks[self.chunks.len()..]);
+        self.open.clone_from(open);
     }
 }
 

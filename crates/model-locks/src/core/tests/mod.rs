@@ -1,5 +1,6 @@
 //! The core against a model that is right at a glance: every short history, and long random ones.
 
+mod deep;
 mod exhaustive;
 mod random;
 mod reference;
