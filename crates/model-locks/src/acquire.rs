@@ -63,10 +63,10 @@ impl<T> Acquire<T> {
         self.shared.take().expect("the handle leaves only with the answer")
     }
 
-    /// Takes a lane if one is free, at the first look.
+    /// Takes a lane if one is free, at the first look. It is spared if the lock is busy.
     #[inline(always)]
     pub(crate) fn take_free(&mut self) -> Option<Lease<T>> {
-        if !matches!(self.stage, Stage::New) {
+        if self.shared().is_busy() {
             return None;
         }
         let parcel = self.shared().with(|core| core.take_free(self.ask).map(Parcel::address))?;
@@ -74,25 +74,56 @@ impl<T> Acquire<T> {
         Some(Lease::new(self.take_handle(), parcel))
     }
 
+    /// Takes the lane that was granted. Without one, says whether it still waits, with this very waker.
     #[inline(always)]
-    pub(crate) fn poll_with(&mut self, waker: &Waker) -> Poll<Answer<T>> {
-        match self.take_free() {
-            Some(lease) => Poll::Ready(Ok(lease)),
-            None => self.poll_in_queue(waker),
+    fn claim(&mut self, waker: &Waker) -> Result<Lease<T>, bool> {
+        let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) else {
+            unreachable!("called only for one who waits");
+        };
+        let mut back = None;
+        let claimed = self.shared().with(|core| match core.claim(key) {
+            Ok(taken) => Ok(Parcel::address(taken)),
+            Err(key) => {
+                let is_latest = core.waker(&key).is_some_and(|known| known.will_wake(waker));
+                back = Some(key);
+                Err(is_latest)
+            }
+        });
+        if let Some(key) = back {
+            self.stage = Stage::Waiting(key);
         }
+        claimed.map(|parcel| Lease::new(self.take_handle(), parcel))
     }
 
+    // What almost always happens is inlined into the task, so that the lease goes there without being copied.
+    #[inline(always)]
+    pub(crate) fn poll_with(&mut self, waker: &Waker) -> Poll<Answer<T>> {
+        match self.stage {
+            Stage::New => {
+                if let Some(lease) = self.take_free() {
+                    return Poll::Ready(Ok(lease));
+                }
+            }
+            Stage::Waiting(_) => match self.claim(waker) {
+                Ok(lease) => return Poll::Ready(Ok(lease)),
+                Err(true) => return Poll::Pending,
+                Err(false) => {}
+            },
+            Stage::Parked(_) | Stage::Done => {}
+        }
+        self.poll_in_queue(waker)
+    }
+
+    /// The waker is cloned outside of the mutex, so there is a gap, and whatever comes now looks again.
     #[inline(never)]
     pub(crate) fn poll_in_queue(&mut self, waker: &Waker) -> Poll<Answer<T>> {
         match self.stage {
-            // The waker is cloned outside, so there is a gap, and `enter` looks again.
             Stage::New => self.enter(waker.clone()),
-            Stage::Waiting(_) | Stage::Parked(_) => self.poll_again(waker),
+            Stage::Waiting(_) | Stage::Parked(_) => self.look(waker.clone()),
             Stage::Done => panic!("`Acquire` polled after it has returned"),
         }
     }
 
-    #[inline(always)]
     fn enter(&mut self, waker: Waker) -> Poll<Answer<T>> {
         self.take_place(|core, ask, effects| core.enter(ask, waker, effects))
     }
@@ -112,6 +143,7 @@ impl<T> Acquire<T> {
                 None
             }
         });
+        self.shared().found_busy(key.is_some());
         if let Some(key) = key {
             self.stage = Stage::Waiting(key);
             return Poll::Pending;
@@ -122,56 +154,41 @@ impl<T> Acquire<T> {
         answer
     }
 
-    #[inline(always)]
-    fn poll_again(&mut self, waker: &Waker) -> Poll<Answer<T>> {
-        let mut is_latest = false;
-        let answer = self.look(|known| is_latest = known.will_wake(waker));
-        if answer.is_ready() || is_latest {
-            return answer;
-        }
-        // The waker is cloned and the old one dropped outside, so there is a gap, and a grant may have come in it.
-        let mut fresh = waker.clone();
-        let answer = self.look(|known| mem::swap(known, &mut fresh));
-        self.stage = match mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Parked(key) => {
-                return self.take_place(|core, _, _| core.resume(key, fresh));
+    /// Sees what has become of this wait, and leaves this waker if it goes on.
+    fn look(&mut self, mut fresh: Waker) -> Poll<Answer<T>> {
+        let (Stage::Waiting(key) | Stage::Parked(key)) = mem::replace(&mut self.stage, Stage::Done) else {
+            unreachable!("called only for one who waits");
+        };
+        let looked = self.shared().with(|core| {
+            let looked = match core.claim(key) {
+                Ok(taken) => Looked::Settled(Ok(taken)),
+                Err(key) => core.look(key),
+            };
+            if let Looked::Waiting(key) = &looked {
+                core.waker(key).into_iter().for_each(|known| mem::swap(known, &mut fresh));
             }
-            stage => stage,
+            looked
+        });
+        let answer = match looked {
+            Looked::Settled(outcome) => self.settle(outcome),
+            Looked::Waiting(key) => {
+                self.stage = Stage::Waiting(key);
+                Poll::Pending
+            }
+            Looked::Parked(key) => {
+                self.stage = Stage::Parked(key);
+                return self.resume(fresh);
+            }
         };
         discard(Some(fresh));
         answer
     }
 
-    /// Looks at this waiter's place. `still_waiting` sees its waker under the mutex, if it has to wait on.
-    #[inline(always)]
-    fn look(&mut self, still_waiting: impl FnOnce(&mut Waker)) -> Poll<Answer<T>> {
-        let (Stage::Waiting(key) | Stage::Parked(key)) = mem::replace(&mut self.stage, Stage::Done) else {
-            unreachable!("called only for one who waits");
-        };
-        // As in `take_place`: what almost never comes takes a path of its own.
-        let mut looked = None;
-        let parcel = self.shared().with(|core| match core.claim(key) {
-            Ok(taken) => Some(Parcel::address(taken)),
-            Err(key) => {
-                looked = Some(core.look(key));
-                if let Some(Looked::Waiting(key)) = &looked {
-                    still_waiting(core.waker(key));
-                }
-                None
-            }
-        });
-        match (parcel, looked) {
-            (Some(parcel), _) => Poll::Ready(Ok(Lease::new(self.take_handle(), parcel))),
-            (None, Some(Looked::Settled(outcome))) => self.settle(outcome),
-            (None, Some(Looked::Waiting(key))) => {
-                self.stage = Stage::Waiting(key);
-                Poll::Pending
-            }
-            (None, Some(Looked::Parked(key))) => {
-                self.stage = Stage::Parked(key);
-                Poll::Pending
-            }
-            (None, None) => unreachable!("who has no lane was looked at"),
+    /// Waits again after a grant was lost.
+    fn resume(&mut self, waker: Waker) -> Poll<Answer<T>> {
+        match mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Parked(key) => self.take_place(|core, _, _| core.resume(key, waker)),
+            _ => unreachable!("called only for one who is parked"),
         }
     }
 

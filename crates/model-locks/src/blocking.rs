@@ -1,5 +1,6 @@
 //! The same wait, driven by a thread that sleeps instead of a task that yields.
 
+use std::mem;
 use std::task::{Poll, Waker};
 
 use crate::acquire::Acquire;
@@ -15,7 +16,11 @@ impl<T> Acquire<T> {
         if let Some(lease) = self.take_free() {
             return Ok(lease);
         }
-        block(|waker| self.poll_in_queue(waker))
+        let mut has_place = false;
+        block(|waker| {
+            // That no lane is free is known; look again only behind the queue's waker.
+            if mem::replace(&mut has_place, true) { self.poll_with(waker) } else { self.poll_in_queue(waker) }
+        })
     }
 }
 

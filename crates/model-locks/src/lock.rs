@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::acquire::Acquire;
@@ -36,6 +36,10 @@ pub struct ModelLock<T> {
 pub(crate) struct Shared<T> {
     core: Mutex<Core<Box<Parcel<T>>, Waker>>,
     observer: Option<Arc<dyn Observer>>,
+    /// Whether the last one who asked had to wait: then the next one probably has to, too, and brings its waker along to
+    /// the first look. Nothing but time depends on this guess, so no order of memory is asked of it, and the model checker
+    /// need not see it.
+    is_busy: AtomicBool,
     /// Rises from lock to lock: the order in which several are taken.
     id: u64,
 }
@@ -44,6 +48,20 @@ pub(crate) struct Shared<T> {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<T> Shared<T> {
+    /// Whether one who asks now will probably have to wait.
+    #[inline]
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Learns from the latest ask.
+    #[inline]
+    pub(crate) fn found_busy(&self, is_busy: bool) {
+        if self.is_busy() != is_busy {
+            self.is_busy.store(is_busy, Ordering::Relaxed);
+        }
+    }
+
     /// Runs one section that may wake somebody: its effects are carried out after it.
     #[inline(always)]
     pub(crate) fn change<R>(
@@ -97,7 +115,7 @@ impl<T> ModelLock<T> {
                 unreachable!("a new lock is open");
             }
         }
-        Self { shared: Arc::new(Shared { core: Mutex::new(core), observer, id }) }
+        Self { shared: Arc::new(Shared { core: Mutex::new(core), observer, is_busy: AtomicBool::new(false), id }) }
     }
 
     /// Waits for a lane, behind everyone of the same class who waits already.

@@ -131,17 +131,21 @@ impl<V> Lanes<V> {
     /// Granted -> free.
     #[inline]
     pub(super) fn withdraw(&mut self, id: LaneId) {
-        debug_assert_eq!(self.lane(id).place, Place::Granted, "only a granted lane is withdrawn");
-        self.free(id);
+        self.freed_total += 1;
+        let freed = self.freed_total;
+        let lane = self.lane(id);
+        debug_assert_eq!(lane.place, Place::Granted, "only a granted lane is withdrawn");
+        (lane.place, lane.freed) = (Place::Free, freed);
     }
 
     /// Leased or in repair -> free.
     #[inline(always)]
     pub(super) fn put_back(&mut self, id: LaneId, value: V) {
+        self.freed_total += 1;
+        let freed = self.freed_total;
         let lane = self.lane(id);
         lane.put_value(value);
-        lane.reason = None;
-        self.free(id);
+        (lane.place, lane.freed, lane.reason) = (Place::Free, freed, None);
     }
 
     /// Leased or in repair -> quarantined.
@@ -212,19 +216,18 @@ impl<V> Lanes<V> {
     }
 
     /// If there are lanes but none is in service: why not, in the words of the first.
+    #[inline]
     pub(super) fn out_of_service(&self) -> Option<Arc<str>> {
+        let is_fit = |lane: &Lane<V>| lane.reason.is_none() && lane.taker.is_none();
+        if self.lanes.first().is_none_or(is_fit) { None } else { self.why_out_of_service() }
+    }
+
+    #[cold]
+    fn why_out_of_service(&self) -> Option<Arc<str>> {
         let staying = self.lanes.iter().filter(|lane| !lane.is_leaving());
         let mut reasons = staying.map(|lane| lane.reason.as_ref());
         let first = reasons.next()??;
         reasons.all(|reason| reason.is_some()).then(|| Arc::clone(first))
-    }
-
-    #[inline(always)]
-    fn free(&mut self, id: LaneId) {
-        self.freed_total += 1;
-        let freed = self.freed_total;
-        let lane = self.lane(id);
-        (lane.place, lane.freed) = (Place::Free, freed);
     }
 
     /// A lane by its id. As long as none has left, its id is its place in the list.

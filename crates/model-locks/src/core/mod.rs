@@ -181,10 +181,10 @@ impl<V, W> Core<V, W> {
         Looked::Settled(outcome)
     }
 
-    /// The waker of a waiter that [`look`](Self::look) found still waiting.
+    /// The waker of a waiter, if it waits.
     #[inline]
-    pub(crate) fn waker(&mut self, key: &WaiterKey) -> &mut W {
-        self.queue.waker(key).expect("looked at in this same step, and still waiting")
+    pub(crate) fn waker(&mut self, key: &WaiterKey) -> Option<&mut W> {
+        self.queue.waker(key)
     }
 
     /// Ends a wait that nobody is interested in any more. A lane that it had been granted goes to the next waiter. The
@@ -274,6 +274,9 @@ impl<V, W> Core<V, W> {
     /// Tells that a lease is over, if it is one: a lane that comes home from its repair was not lent.
     #[inline]
     pub(super) fn released(&mut self, lane: LaneId) {
+        if !self.news.is_heard() {
+            return;
+        }
         if let Some(hold) = self.lanes.holder(lane) {
             self.news.tell(|| Event::Released { grant: hold.on(lane) });
         }

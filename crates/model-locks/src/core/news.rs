@@ -17,10 +17,16 @@ impl News {
         self.events = Some(Vec::new());
     }
 
+    /// Whether anybody listens.
+    #[inline]
+    pub(super) fn is_heard(&self) -> bool {
+        self.events.is_some()
+    }
+
     /// Notes an event. Nothing is made of it if nobody listens.
     #[inline]
     pub(super) fn tell(&mut self, event: impl FnOnce() -> Event) {
-        if self.events.is_some() {
+        if self.is_heard() {
             self.push(event());
         }
     }

@@ -26,7 +26,16 @@ impl Bypass {
     ///
     /// When two classes are due, the lower goes first: serving the higher one would pass the lower one over once more
     /// than its bound allows, while the grant of a lower class is not counted against a higher one.
+    #[inline]
     pub(super) fn next(&self, waiting: Waiting) -> Option<Class> {
+        // The usual cases: one class waits, or none.
+        match waiting.map(|waiting| waiting > 0) {
+            [false, false, false] => return None,
+            [true, false, false] => return Some(Class::Interactive),
+            [false, true, false] => return Some(Class::Normal),
+            [false, false, true] => return Some(Class::Background),
+            _ => {}
+        }
         let waits = |class: &Class| waiting[class.index()] > 0;
         let lower = [Class::Background, Class::Normal];
         let due = lower.into_iter().filter(waits).find(|&class| self.is_due(class));
@@ -38,8 +47,12 @@ impl Bypass {
     }
 
     /// Counts a grant to `class`. `waiting` is how many waited before it.
+    #[inline]
     pub(super) fn granted(&mut self, class: Class, waiting: Waiting) {
         self.skipped[class.index()] = 0;
+        if waiting[1..].iter().skip(class.index()).all(|&waiting| waiting == 0) {
+            return;
+        }
         let lower = Class::ALL.into_iter().filter(|&lower| lower > class);
         for lower in lower.map(Class::index).filter(|&lower| waiting[lower] > 0) {
             self.skipped[lower] = self.skipped[lower].saturating_add(1);

@@ -227,7 +227,7 @@ impl Trial {
         match looked {
             Looked::Waiting(key) => {
                 assert_eq!(expected, None, "it should have been told the end");
-                assert_eq!(*self.core.waker(&key), tag, "a waiter has another's waker");
+                assert_eq!(self.core.waker(&key).copied(), Some(tag), "a waiter has another's waker");
                 self.waits.insert(at, (tag, key));
             }
             Looked::Parked(key) => {
