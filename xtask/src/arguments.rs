@@ -12,7 +12,8 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone clippy docs canaries sdk loom, and on request deny
+                            fmt alone examples package clippy docs canaries sdk loom, and on
+                            request deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
                             --complete also where that takes long
@@ -20,7 +21,8 @@ cargo xtask COMMAND
                             play programs of many threads around the lock under a random scheduler
   mutants  [--in-diff BASE] change the lock in small ways, in all or in what differs from BASE; its
                             tests must notice
-  bench    locks            time the lock beside other locks
+  bench    locks [--svg DIR]
+                            time the lock beside other locks, and draw the results
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
@@ -40,7 +42,7 @@ pub(crate) enum Command {
     Loom { complete: bool, filter: Option<String> },
     Shuttle { iterations: Option<u64>, filter: Option<String> },
     Mutants { base: Option<String> },
-    Bench { what: Vec<String> },
+    Bench { what: Vec<String>, pictures: Option<String> },
     Canaries { install: bool },
     Sdk { install: bool },
 }
@@ -64,7 +66,10 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.take_rest().pop() },
         "shuttle" => Command::Shuttle { iterations: words.number("--iterations")?, filter: words.take_rest().pop() },
         "mutants" => Command::Mutants { base: words.value("--in-diff")? },
-        "bench" => Command::Bench { what: words.take_names() },
+        "bench" => {
+            let pictures = words.value("--svg")?;
+            Command::Bench { what: words.take_names(), pictures }
+        }
         "canaries" => Command::Canaries { install: words.install() },
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
@@ -184,14 +189,21 @@ mod tests {
         assert_eq!(parsed("shuttle"), Ok(Command::Shuttle { iterations: None, filter: None }));
         assert_eq!(parsed("mutants --in-diff main"), Ok(Command::Mutants { base: Some("main".to_owned()) }));
         assert_eq!(parsed("mutants"), Ok(Command::Mutants { base: None }));
-        assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: vec!["locks".to_owned()] }));
+        let what = vec!["locks".to_owned()];
+        assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: what.clone(), pictures: None }));
+        let pictures = Some("pictures".to_owned());
+        assert_eq!(parsed("bench locks --svg pictures"), Ok(Command::Bench { what, pictures }));
     }
 
     #[test]
     fn a_value_that_is_missing_or_no_number_is_refused() {
-        for line in
-            ["shuttle --iterations", "shuttle --iterations many", "shuttle --iterations -5", "mutants --in-diff"]
-        {
+        for line in [
+            "shuttle --iterations",
+            "shuttle --iterations many",
+            "shuttle --iterations -5",
+            "mutants --in-diff",
+            "bench --svg",
+        ] {
             assert!(parsed(line).expect_err(line).message().contains("takes a "), "{line}");
         }
     }

@@ -1,12 +1,16 @@
 //! `cargo xtask bench locks`: the lock beside other locks, in one run.
 
-use crate::cargo;
 use crate::failure::{Failure, Outcome};
+use crate::{cargo, loom};
 
-/// Builds the benchmark and becomes it.
-pub(crate) fn run(what: &[String]) -> Outcome {
+/// Builds the benchmark and becomes it. It draws its pictures into the folder `pictures`, by default one in the target
+/// directory.
+pub(crate) fn run(what: &[String], pictures: Option<String>) -> Outcome {
+    let pictures = pictures.map_or_else(|| loom::target_directory().with_file_name("bench"), Into::into);
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["locks"] => cargo::become_program(&mut cargo::cargo("run --quiet --release --package model-locks-bench")),
+        ["locks"] => {
+            cargo::become_program(cargo::cargo("run --quiet --release --package model-locks-bench --").arg(pictures))
+        }
         _ => Err(Failure::usage("`bench` takes the name of a benchmark; there is one: `locks`")),
     }
 }
@@ -19,7 +23,7 @@ mod tests {
     fn a_benchmark_that_does_not_exist_is_refused() {
         for names in [&[][..], &["models"], &["locks", "models"]] {
             let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-            assert!(run(&names).unwrap_err().message().contains("`locks`"), "{names:?}");
+            assert!(run(&names, None).unwrap_err().message().contains("`locks`"), "{names:?}");
         }
     }
 }

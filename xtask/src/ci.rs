@@ -3,7 +3,7 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::setup::{self, Tools};
-use crate::{canaries, cargo, loom, sdk, stopwatch, table};
+use crate::{canaries, cargo, loom, offer, sdk, stopwatch, table};
 
 /// One gate.
 struct Step {
@@ -19,13 +19,18 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "fmt", usual: true, needs_tools: false, run: fmt },
     Step { name: "alone", usual: true, needs_tools: false, run: alone },
+    Step { name: "examples", usual: true, needs_tools: false, run: |_| offer::examples() },
+    Step { name: "package", usual: true, needs_tools: false, run: |_| offer::package() },
     Step { name: "clippy", usual: true, needs_tools: true, run: clippy },
     Step { name: "docs", usual: true, needs_tools: true, run: docs },
     Step { name: "canaries", usual: true, needs_tools: true, run: |_| canaries::run(false) },
     Step { name: "sdk", usual: true, needs_tools: true, run: |_| sdk::run(false) },
     Step { name: "loom", usual: true, needs_tools: false, run: |_| loom::run(false, None) },
-    // On request only: it needs the network and a program that the toolchain does not bring along.
+    // On request only: they need the network, and programs or compilers that the toolchain does not bring along.
     Step { name: "deny", usual: false, needs_tools: false, run: deny },
+    Step { name: "msrv", usual: false, needs_tools: false, run: |_| offer::msrv() },
+    Step { name: "miri", usual: false, needs_tools: false, run: |_| offer::miri() },
+    Step { name: "semver", usual: false, needs_tools: false, run: |_| offer::semver() },
 ];
 
 /// The crates that must stand without their neighbours.
@@ -117,8 +122,9 @@ mod tests {
     fn without_names_the_usual_steps_run_and_the_cheapest_comes_first() {
         let usual = chosen_names(&[]);
         assert_eq!(usual.first(), Some(&"fmt"));
-        assert!(!usual.contains(&"deny"), "deny needs the network");
-        assert_eq!(usual.len(), STEPS.len() - 1);
+        let on_request = ["deny", "msrv", "miri", "semver"];
+        assert!(on_request.iter().all(|name| !usual.contains(name)), "they need the network");
+        assert_eq!(usual.len(), STEPS.len() - on_request.len());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod failure;
 mod libtest;
 mod loom;
 mod mutants;
+mod offer;
 mod sdk;
 mod serve;
 mod setup;
@@ -45,7 +46,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Loom { complete, filter } => loom::run(complete, filter.as_deref()),
         Command::Shuttle { iterations, filter } => shuttle::run(iterations, filter.as_deref()),
         Command::Mutants { base } => mutants::run(base.as_deref()),
-        Command::Bench { what } => bench::run(&what),
+        Command::Bench { what, pictures } => bench::run(&what, pictures),
         Command::Canaries { install } => canaries::run(install),
         Command::Sdk { install } => sdk::run(install),
     }

@@ -9,7 +9,7 @@ use crate::peers::*;
 
 pub(crate) const ASYNC: &str = "uncontended, async, polled once";
 pub(crate) const BLOCKING: &str = "uncontended, blocking";
-const TRY: &str = "uncontended, try";
+const TRY: &str = "uncontended, try_lock of the same";
 const OPERATIONS: u32 = 10_000;
 const ROUNDS: usize = 101;
 

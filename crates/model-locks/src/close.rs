@@ -17,6 +17,10 @@ impl<T> ModelLock<T> {
     /// Everyone who waits and everyone who comes gets [`AcquireError::Closed`](crate::AcquireError::Closed). A lane granted before, even if its
     /// waiter has not seen it yet, is honoured. Holders finish in their own time; see [`closed`](Self::closed).
     /// Closing twice is the same as closing once.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for no holder. It takes time in proportion to the number of waiters.
     pub fn close(&self) {
         self.shared.change(|core, effects| core.close(effects));
     }
@@ -25,6 +29,10 @@ impl<T> ModelLock<T> {
     /// nobody.
     ///
     /// Before [`close`](Self::close) it waits for that as well. A lease leaked with `mem::forget` never comes home.
+    ///
+    /// # Fairness
+    ///
+    /// All who wait for the end are woken by it.
     ///
     /// # Cancel safety
     ///
@@ -46,6 +54,7 @@ impl<T> ModelLock<T> {
 
     /// Takes all lanes out of a lock that is [closed](Self::closed) with every lane home, by ascending id, those in
     /// quarantine included. `None` before that; none are left after it.
+    #[must_use = "the lanes are dropped otherwise"]
     pub fn take_lanes(&self) -> Option<Vec<(LaneId, T)>> {
         let lanes = self.shared.with(|core| core.take_all())?;
         Some(lanes.into_iter().map(|(lane, value)| (lane, value.value)).collect())

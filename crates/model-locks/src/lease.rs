@@ -62,6 +62,10 @@ impl<T> Lease<T> {
     /// Gives the lane back as unfit to be lent until it has been [repaired](crate::ModelLock::repair).
     ///
     /// If no other lane is in service and the policy says to fail, everyone who waits is refused with this reason.
+    ///
+    /// # Fairness
+    ///
+    /// Nobody gets this lane; those who wait keep their order.
     pub fn quarantine(mut self, reason: impl Into<String>) {
         let reason: Arc<str> = reason.into().into();
         if let Some(parcel) = self.parcel.take() {

@@ -24,7 +24,7 @@
 //!
 //! # What it promises
 //!
-//! - **Exclusion**: a lane is lent to at most one lease.
+//! - **Exclusion**: a lane is lent to at most one lease, which takes it home to its own lock by itself.
 //! - **Conservation**: no lane is lost or duplicated, whatever is dropped, cancelled, closed or panics.
 //! - **Order**: first come, first served within a [`Class`]; a lower class is passed over a bounded number of times.
 //! - **Bound**: at most [`Policy::queue_max`] wait; one more is refused at once.
@@ -44,8 +44,9 @@
 //!
 //! # What it does not do
 //!
-//! It knows no clock and no runtime. A deadline is composed outside: `timeout(limit, lock.acquire(ask))` is safe because
-//! a wait may be dropped at any moment. It does not detect deadlocks among leases that were not taken by one call.
+//! It needs Rust 1.85, no runtime and no other crate, and knows no clock. A deadline is composed outside:
+//! `timeout(limit, lock.acquire(ask))` is safe because a wait may be dropped at any moment. It does not detect deadlocks
+//! among leases that were not taken by one call. The programs in `examples` show it at work.
 //!
 //! # One wait, one task
 //!

@@ -140,7 +140,8 @@ impl<T> ModelLock<T> {
         Acquire::new(Arc::clone(&self.shared), ask)
     }
 
-    /// Like [`acquire`](Self::acquire), but blocks the calling thread. Both kinds of waiters share one queue.
+    /// Like [`acquire`](Self::acquire), but blocks the calling thread. Both kinds of waiters share one queue. A
+    /// thread that is blocked cannot give up: whoever needs a deadline waits as a future.
     ///
     /// # Blocking
     ///
@@ -188,6 +189,10 @@ impl<T> ModelLock<T> {
 
     /// Adds a lane. The next waiter gets it, if there is one.
     ///
+    /// # Fairness
+    ///
+    /// The lane goes to the next waiter in the same step, so nobody can slip in between.
+    ///
     /// # Errors
     ///
     /// [`Rejected`] gives the value back when the lock is closed.
@@ -200,6 +205,10 @@ impl<T> ModelLock<T> {
     /// Takes a quarantined lane out for repair: the one of the lowest id.
     ///
     /// `None` if no lane is in quarantine, or if the lock is closed: then what has come home stays home.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for nobody but the sections of other operations, which are short. The repair itself is done outside.
     pub fn repair(&self) -> Option<Repair<T>> {
         let (lane, value, reason) = self.shared.with(|core| core.begin_repair())?;
         Some(Repair::new(Arc::clone(&self.shared), lane, value, reason))

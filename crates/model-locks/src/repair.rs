@@ -54,6 +54,10 @@ impl<T> Repair<T> {
     }
 
     /// Returns the lane to service. The next waiter gets it, if there is one.
+    ///
+    /// # Fairness
+    ///
+    /// As with a lane that comes home from a lease.
     pub fn finish(mut self) {
         let parcel = self.take();
         self.shared.change(|core, effects| core.put_back(self.lane, parcel, effects));
@@ -62,6 +66,7 @@ impl<T> Repair<T> {
     /// Takes the lane out of the lock for ever. Its id is not given again.
     ///
     /// If it was the last lane, asks wait from now on until [`add_lane`](crate::ModelLock::add_lane).
+    #[must_use = "the value is dropped otherwise"]
     pub fn retire(mut self) -> T {
         let parcel = self.take();
         self.shared.change(|core, effects| core.retire(self.lane, effects));

@@ -66,6 +66,10 @@ pub fn acquire_all<'a, T: 'a>(asks: impl IntoIterator<Item = (&'a ModelLock<T>, 
 ///
 /// Never call it from asynchronous code; see [`ModelLock::blocking_acquire`].
 ///
+/// # Fairness
+///
+/// At each lock it is one waiter like any other, beside asynchronous ones; see [`acquire_all`].
+///
 /// # Errors
 ///
 /// The same as [`acquire_all`].

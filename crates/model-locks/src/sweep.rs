@@ -15,7 +15,10 @@ impl<T> ModelLock<T> {
     /// [`Policy::queue_max`](crate::Policy::queue_max). A grant is taken back only if somebody waits, and never after [`close`](Self::close), nor if
     /// the lane is to be [taken out](Self::take_lane).
     ///
-    /// It takes time in proportion to the number of waiters.
+    /// # Blocking
+    ///
+    /// Waits for nobody but the sections of other operations, which are short. Its own takes time in proportion to the
+    /// number of waiters.
     ///
     /// # Fairness
     ///

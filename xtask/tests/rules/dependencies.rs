@@ -43,6 +43,13 @@ const TABLE: &[Row] = &[
                  lock's builds; nobody depends on it",
     },
     Row {
+        name: "model-locks-compile-fail",
+        members: &["model-locks"],
+        outside: Outside::None,
+        reason: "what must not compile with the lock, in a package of its own because the answers \
+                 are those of one compiler; nobody depends on it",
+    },
+    Row {
         name: "backend",
         members: &[],
         outside: Outside::AllBut(&[HTTP, SERDE, TOKIO, ENGINE]),
@@ -174,6 +181,7 @@ fn the_checker_objects_to_planted_violations() {
         ("model-locks", "futures-core"),
         ("model-locks", "backend"),
         ("model-locks", "model-locks-bench"),
+        ("model-locks", "model-locks-compile-fail"),
         ("server", "model-locks-bench"),
         ("backend", "serde"),
         ("backend", "tokio"),

@@ -6,4 +6,5 @@ mod dependencies;
 mod engine;
 mod files;
 mod promises;
+mod sections;
 mod tidy;

@@ -9,6 +9,7 @@ mod auto_traits;
 mod canary;
 mod cancel;
 mod close;
+mod homecoming;
 mod lanes;
 mod observer;
 mod order;

@@ -1,0 +1,19 @@
+//! The leases of two models are exchanged.
+
+use model_locks::{Ask, ModelLock, Policy};
+
+struct Fast;
+struct Deep;
+
+fn exchange<X>(one: &mut X, other: &mut X) {
+    std::mem::swap(one, other);
+}
+
+fn main() {
+    let fast = ModelLock::new([Fast, Fast], Policy::default());
+    let deep = ModelLock::new([Deep], Policy::default());
+    let mut one = fast.try_acquire(Ask::default()).unwrap();
+    let mut other = deep.try_acquire(Ask::default()).unwrap();
+    exchange(&mut one, &mut other);
+    drop(deep);
+}

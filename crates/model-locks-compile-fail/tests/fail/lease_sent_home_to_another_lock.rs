@@ -1,0 +1,16 @@
+//! A lease is handed to a lock that it does not come from. A lock takes values, and a lease gives its value to its own
+//! lock only.
+
+use model_locks::{Ask, Lease, ModelLock, Policy};
+
+struct Engine;
+
+fn hold(_: &Lease<Engine>) {}
+
+fn main() {
+    let one = ModelLock::new([Engine], Policy::default());
+    let other = ModelLock::new([Engine], Policy::default());
+    let lease: Lease<Engine> = one.try_acquire(Ask::default()).unwrap();
+    hold(&lease);
+    other.add_lane(lease).unwrap();
+}

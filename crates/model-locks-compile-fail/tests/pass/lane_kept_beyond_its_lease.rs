@@ -1,0 +1,10 @@
+//! A reference to the lane is used while the lease lives.
+
+use model_locks::{Ask, ModelLock, Policy};
+
+fn main() {
+    let lock = ModelLock::new([1], Policy::default());
+    let mut lease = lock.try_acquire(Ask::default()).unwrap();
+    let lane: &mut i32 = &mut lease;
+    *lane += 1;
+}

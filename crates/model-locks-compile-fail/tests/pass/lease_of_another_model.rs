@@ -1,0 +1,16 @@
+//! A lease is used where one of its model is asked for.
+
+use model_locks::{Ask, Lease, ModelLock, Policy};
+
+struct Fast;
+struct Deep;
+
+fn think(_: Lease<Deep>) {}
+
+fn main() {
+    let fast = ModelLock::new([Fast], Policy::default());
+    let deep = ModelLock::new([Deep], Policy::default());
+    let lease = deep.try_acquire(Ask::default()).unwrap();
+    think(lease);
+    drop((fast, deep));
+}
