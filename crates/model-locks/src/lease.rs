@@ -59,6 +59,21 @@ impl<T> Lease<T> {
         self.parcel().lane
     }
 
+    /// Counts service that this holder has used, in whatever unit the host shares out: tokens, for instance.
+    ///
+    /// It is counted at once, for the [client](crate::Ask::client) and in the class of the ask that was granted. So call
+    /// it while the service is used, and not at its end: the next grant knows then. Without
+    /// [fair share](crate::Policy::fair_share) it does nothing.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for nobody but the sections of other operations, which are short.
+    pub fn charge(&self, units: u64) {
+        if self.shared.fair_share {
+            self.shared.with(|core| core.charge(self.lane(), units));
+        }
+    }
+
     /// Gives the lane back as unfit to be lent until it has been [repaired](crate::ModelLock::repair).
     ///
     /// If no other lane is in service and the policy says to fail, everyone who waits is refused with this reason.

@@ -27,6 +27,7 @@
 //! - **Exclusion**: a lane is lent to at most one lease, which takes it home to its own lock by itself.
 //! - **Conservation**: no lane is lost or duplicated, whatever is dropped, cancelled, closed or panics.
 //! - **Order**: first come, first served within a [`Class`]; a lower class is passed over a bounded number of times.
+//!   With [`Policy::fair_share`] the clients of a class share its service instead, never further apart than stated.
 //! - **Bound**: at most [`Policy::queue_max`] wait; one more is refused at once.
 //! - **Cancel safety**: a wait may be dropped at any moment; a lane already granted to it goes to the next waiter.
 //! - **Close**: nobody new is granted, grants already made are honoured, and [`ModelLock::closed`] tells when the last
@@ -40,6 +41,7 @@
 //! - [`Ask::supersede`]: only the newest ask of a key waits. [`Ask::prefer`]: a lane to take if there is a choice.
 //! - [`ModelLock::take_lane`]: a lane leaves while others go on; [`ModelLock::drain`] and [`ModelLock::take_lanes`]: all do.
 //! - [`ModelLock::sweep`]: grants that nobody claims are reported, and taken back for the sake of those behind.
+//! - [`Lease::charge`]: counts what a client uses, for fair share. [`ModelLock::expected_wait`]: how long a wait will be.
 //! - [`Observer`]: hears of every ask and every lease, outside the mutex.
 //!
 //! # What it does not do
@@ -64,6 +66,7 @@ mod error;
 mod lease;
 mod lock;
 mod observe;
+mod pace;
 mod parcel;
 mod policy;
 mod registry;

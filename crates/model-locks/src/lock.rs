@@ -25,9 +25,10 @@ use crate::sync::{Mutex, contain};
 ///
 /// # Fairness
 ///
-/// Within a [`Class`](crate::Class), lanes are granted in the order in which the asks began to wait. A higher class goes
-/// first, but the head of a lower class is passed over at most [`Policy::bypass_max`] times in a row. A lane that comes
-/// home is given to the next waiter by whoever brings it, so nobody can slip in between.
+/// Within a [`Class`](crate::Class), lanes are granted in the order in which the asks began to wait, unless clients
+/// [share](Policy::fair_share) it. A higher class goes first, but the head of a lower class is passed over at most
+/// [`Policy::bypass_max`] times in a row. A lane that comes home is given to the next waiter by whoever brings it, so
+/// nobody can slip in between.
 pub struct ModelLock<T> {
     pub(crate) shared: Arc<Shared<T>>,
 }
@@ -42,6 +43,8 @@ pub(crate) struct Shared<T> {
     is_busy: AtomicBool,
     /// Rises from lock to lock: the order in which several are taken.
     id: u64,
+    /// Known outside the mutex, so that charging costs nothing where nothing is counted.
+    pub(crate) fair_share: bool,
 }
 
 /// Ids are only compared, and each is given once; they order nothing else, so the model checker need not see them.
@@ -115,7 +118,8 @@ impl<T> ModelLock<T> {
                 unreachable!("a new lock is open");
             }
         }
-        Self { shared: Arc::new(Shared { core: Mutex::new(core), observer, is_busy: AtomicBool::new(false), id }) }
+        let (core, is_busy, fair_share) = (Mutex::new(core), AtomicBool::new(false), policy.fair_share);
+        Self { shared: Arc::new(Shared { core, observer, is_busy, id, fair_share }) }
     }
 
     /// Waits for a lane, behind everyone of the same class who waits already.

@@ -1,6 +1,7 @@
 //! What a caller may choose: the policy of a lock, and what one request asks for.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use crate::snapshot::LaneId;
 
@@ -29,6 +30,45 @@ pub struct Policy {
     /// which puts the class before the higher ones.
     pub bypass_max: [u32; 3],
 
+    /// Whether the clients of a class share its service, instead of being served in order of arrival. Default: `false`.
+    ///
+    /// A [client](Ask::client) is counted what its holders [charge](crate::Lease::charge), and one unit for each grant,
+    /// divided by its [weight](Ask::weight). The next grant of a class goes to the waiting client with the least count;
+    /// if there are several, to the one whose first ask has waited longest. Among one client's asks it is first come,
+    /// first served. So holders who charge nothing take turns by client. Classes are chosen as ever, and each counts for
+    /// itself.
+    ///
+    /// Nothing is earned by being idle: a client that begins to wait is lifted to the least count of those who wait
+    /// already, or, if nobody does, to what the client granted last had then. A class in which nobody waits and nobody
+    /// holds a lane forgets all counts.
+    ///
+    /// # Bounds
+    ///
+    /// **Whenever two clients wait in a class, their counts differ by at most `N * L`**, where `N` is the number of
+    /// lanes (the largest, if it has changed) and `L` the most that one hold has cost either of them: its charges plus
+    /// one, divided by the weight. So while both wait without a break, no interval of any length gives one of them more
+    /// than `2 * N * L` beyond the other. A count is kept in steps of 2<sup>-32</sup>, rounded down with each charge.
+    ///
+    /// The lock remembers the clients that wait or hold a lane, and in each class at most 1024 more, which have used
+    /// more than those who come now are lifted to. If there are more of these, the one with the least count is
+    /// forgotten, and what it had used too much is forgiven. The bound above does not depend on them.
+    ///
+    /// Not bounded is what new clients take from old ones: an endless stream of new keys goes before one who has used
+    /// more. So keys must be identities that cost something.
+    ///
+    /// The counters are those of Sheng et al., *Fairness in Serving Large Language Models*, OSDI 2024, arXiv:2401.00588.
+    ///
+    /// ```
+    /// use model_locks::{Ask, ModelLock, Policy};
+    ///
+    /// let lock = ModelLock::new(["engine"], Policy { fair_share: true, ..Policy::default() });
+    /// let lease = lock.try_acquire(Ask::default().client(1))?;
+    /// lease.charge(500); // tokens of the prompt
+    /// lease.charge(1); // and of the answer, one by one
+    /// # Ok::<(), model_locks::TryAcquireError>(())
+    /// ```
+    pub fair_share: bool,
+
     /// What asks and waiters get while every lane is in quarantine. Default: [`WhenAllQuarantined::Fail`].
     pub when_all_quarantined: WhenAllQuarantined,
 
@@ -43,6 +83,7 @@ impl Default for Policy {
         Self {
             queue_max: 64,
             bypass_max: [u32::MAX, 4, 16],
+            fair_share: false,
             when_all_quarantined: WhenAllQuarantined::Fail,
             #[cfg(feature = "canary")]
             canary_lifo: false,
@@ -106,6 +147,10 @@ pub struct Ask {
     /// Who goes first.
     pub class: Class,
     given: Given,
+    /// The weight, less one.
+    weight_above_one: u16,
+    /// 0 unless given.
+    client: u64,
 }
 
 /// Which of the optional parts of an ask are given.
@@ -115,6 +160,7 @@ struct Given(u8);
 impl Given {
     const SUPERSEDE: Self = Self(1);
     const PREFER: Self = Self(2);
+    const CLIENT: Self = Self(4);
 
     #[inline]
     fn has(self, part: Self) -> bool {
@@ -178,12 +224,47 @@ impl Ask {
     pub fn preferred_lane(self) -> Option<LaneId> {
         self.given.has(Given::PREFER).then_some(LaneId(self.prefer))
     }
+
+    /// The same ask, on behalf of this client. Means something only with [fair share](Policy::fair_share).
+    ///
+    /// Each client has its share, so a key must be an identity that costs something, such as an account: whoever makes
+    /// up a new one for each request goes before all who have used more. All asks without a client are one client
+    /// together, apart from those that have one.
+    #[inline]
+    #[must_use]
+    pub fn client(self, key: u64) -> Self {
+        Self { client: key, given: self.given.with(Given::CLIENT), ..self }
+    }
+
+    /// On whose behalf it [asks](Self::client).
+    #[inline]
+    pub fn client_key(self) -> Option<u64> {
+        self.given.has(Given::CLIENT).then_some(self.client)
+    }
+
+    /// The same ask, of a client that is due so many times the service of one of weight 1. Default: 1. Means something
+    /// only with [fair share](Policy::fair_share).
+    ///
+    /// It holds for the client, in the class of this ask, from when this ask is granted a free lane or begins to wait
+    /// until another ask of the client does so. What was used before then was counted under the former weight.
+    #[inline]
+    #[must_use]
+    pub fn weight(self, weight: NonZeroU16) -> Self {
+        Self { weight_above_one: weight.get() - 1, ..self }
+    }
+
+    /// The [weight](Self::weight) of its client.
+    #[inline]
+    pub fn client_weight(self) -> NonZeroU16 {
+        NonZeroU16::MIN.saturating_add(self.weight_above_one)
+    }
 }
 
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Ask");
         shown.field("class", &self.class).field("tag", &self.tag);
-        shown.field("supersede", &self.supersede_key()).field("prefer", &self.preferred_lane()).finish()
+        shown.field("supersede", &self.supersede_key()).field("prefer", &self.preferred_lane());
+        shown.field("client", &self.client_key()).field("weight", &self.client_weight()).finish()
     }
 }

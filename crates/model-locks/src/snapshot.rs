@@ -48,7 +48,8 @@ impl fmt::Display for LaneId {
 pub struct Snapshot {
     /// The lanes, by ascending id. Retired ones are gone.
     pub lanes: Vec<LaneView>,
-    /// Those who wait, in the order in which they would be granted if nobody else came and nobody left.
+    /// Those who wait, in the order in which they would be granted if nobody else came, nobody left, and nobody
+    /// [charged](crate::Lease::charge) anything.
     pub waiting: Vec<WaiterView>,
     /// Whether the lock is closed.
     pub closed: bool,

@@ -1,8 +1,7 @@
-//! The latest holds of one model, and what they say about the next wait.
+//! The latest holds of one model.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use crate::Outcome;
 
@@ -28,15 +27,6 @@ impl History {
 
     pub(crate) fn to_vec(&self) -> Vec<Outcome> {
         self.holds.lock().expect("no code panics while it holds this mutex").iter().cloned().collect()
-    }
-
-    /// When one more request would get a lane, behind `ahead` others; `None` before the first hold.
-    pub(crate) fn estimate(&self, ahead: usize, lanes: usize) -> Option<Duration> {
-        let holds = self.holds.lock().expect("no code panics while it holds this mutex");
-        let known: Vec<Duration> = holds.iter().filter_map(Outcome::held).collect();
-        let mean = known.iter().sum::<Duration>().checked_div(u32::try_from(known.len()).ok()?)?;
-        let turns = (ahead + 1).div_ceil(lanes.max(1));
-        Some(mean.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)))
     }
 }
 
@@ -76,21 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_is_the_mean_hold_times_the_turns_ahead() {
-        let history = History::new(10);
-        assert_eq!(history.estimate(3, 1), None);
-        history.push(held(100));
-        history.push(held(300));
-        assert_eq!(history.estimate(0, 1), Some(Duration::from_millis(200)));
-        assert_eq!(history.estimate(3, 1), Some(Duration::from_millis(800)));
-        assert_eq!(history.estimate(3, 2), Some(Duration::from_millis(400)));
-    }
-
-    #[test]
     fn a_history_of_no_length_keeps_nothing() {
         let history = History::new(0);
         history.push(held(100));
         assert!(history.to_vec().is_empty());
-        assert_eq!(history.estimate(0, 1), None);
     }
 }

@@ -172,6 +172,9 @@ impl Record {
         };
         instance.live.leave(live.tag);
         quietly(|| log(&outcome, ending));
+        if let Some(held) = outcome.held() {
+            instance.lock.record_hold(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX));
+        }
         if grant.is_some() {
             instance.history.push(outcome);
         }

@@ -277,6 +277,6 @@ pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
 
 /// When one more request would get a lane of this model.
 fn estimate(instance: &Instance) -> Option<Duration> {
-    let counts = instance.lock.counts();
-    instance.history.estimate(counts.waiting, counts.leased + counts.granted + counts.free)
+    let expected = instance.lock.expected_wait(instance.lock.counts().waiting);
+    expected.map(Duration::from_nanos)
 }

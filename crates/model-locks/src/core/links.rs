@@ -1,5 +1,5 @@
-//! How the waiting nodes of a class hang together: a list through the slab, so that leaving from its middle takes no
-//! longer than from its end.
+//! How waiting nodes hang together: a list through the slab, so that leaving from its middle takes no longer than from
+//! its end.
 
 use super::queue::{Node, Queue, Seat};
 use super::slab::Index;
@@ -11,7 +11,7 @@ pub(super) struct Links {
     pub(super) behind: Option<Index>,
 }
 
-/// The waiting nodes of one class, first come first.
+/// The waiting nodes of one class, or of one client of it, first come first.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct List {
     pub(super) first: Option<Index>,
@@ -19,7 +19,8 @@ pub(super) struct List {
 }
 
 impl<W> Queue<W> {
-    /// Puts a node of this ask into its list, behind the one named, and says what to write into it.
+    /// Puts a node of this ask into its list, behind the one named, and says what to write into it. When that is done,
+    /// [`joined`](Self::joined) follows.
     #[inline(always)]
     pub(super) fn link(&mut self, ask: &Ask, index: Index, before: Option<Index>) -> Links {
         let behind = match before {
@@ -51,12 +52,7 @@ impl<W> Queue<W> {
         if *waiting == 0 {
             self.bypass.emptied(ask.class);
         }
-    }
-
-    /// The list in which such an ask waits.
-    #[inline(always)]
-    pub(super) fn list(&mut self, ask: &Ask) -> &mut List {
-        &mut self.lists[ask.class.index()]
+        self.parted(ask);
     }
 
     #[inline(always)]

@@ -8,9 +8,11 @@
 
 mod closing;
 mod effects;
+mod fair;
 mod lanes;
 mod links;
 mod news;
+mod pace;
 mod parking;
 mod queue;
 mod repairing;
@@ -30,6 +32,7 @@ pub(crate) use taking::TakerKey;
 
 use self::lanes::{Hold, Lanes};
 use self::news::News;
+use self::pace::Pace;
 use self::queue::{Gone, Queue, Seat};
 use self::slab::Slab;
 use self::taking::Taker;
@@ -53,6 +56,7 @@ pub(crate) struct Core<V, W> {
     /// Never goes back to `false`.
     closed: bool,
     granted_total: u64,
+    pace: Pace,
     news: News,
 }
 
@@ -98,6 +102,7 @@ impl<V, W> Core<V, W> {
             takers: Slab::new(),
             closed: false,
             granted_total: 0,
+            pace: Pace::default(),
             news: News::default(),
         }
     }
@@ -120,6 +125,7 @@ impl<V, W> Core<V, W> {
         }
         let lane = self.lanes.pick_free(ask.preferred_lane())?;
         debug_assert!(self.queue.len() == 0, "somebody waits beside a free lane");
+        self.queue.granted_at_once(&ask);
         let hold = self.hold(ask, lane);
         let value = self.lanes.lend(lane, hold);
         Some(hold.with(lane, value))
@@ -197,6 +203,7 @@ impl<V, W> Core<V, W> {
             self.news.tell(|| Event::Left { ask, waiting });
         }
         if let Seat::Granted { lane, .. } = seat {
+            self.queue.given_back(&ask);
             self.lanes.withdraw(lane);
             self.pass_on(lane, effects);
         }
@@ -209,6 +216,12 @@ impl<V, W> Core<V, W> {
         self.released(lane);
         self.lanes.put_back(lane, value);
         self.pass_on(lane, effects);
+    }
+
+    /// Counts service that the holder of a lane has used.
+    pub(crate) fn charge(&mut self, lane: LaneId, units: u64) {
+        let hold = self.lanes.holder(lane).expect("only the holder of a lane uses it");
+        self.queue.charge(&hold.ask, units);
     }
 
     /// Adds a lane and gives it to the next waiter; a closed lock gives the value back.
@@ -226,6 +239,17 @@ impl<V, W> Core<V, W> {
             Counts { waiting: self.queue.len(), parked: self.queue.parked(), closed: self.closed, ..Counts::default() };
         self.lanes.count_into(&mut counts);
         counts
+    }
+
+    /// Takes note of how long a hold lasted.
+    pub(crate) fn record_hold(&mut self, hold: u64) {
+        self.pace.record(hold);
+    }
+
+    /// How long one would wait behind so many others, judging by the holds that were reported.
+    pub(crate) fn expected_wait(&self, ahead: usize) -> Option<u64> {
+        let counts = self.counts();
+        self.pace.expected_wait(ahead, counts.free + counts.granted + counts.leased)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -271,13 +295,14 @@ impl<V, W> Core<V, W> {
         hold
     }
 
-    /// Tells that a lease is over, if it is one: a lane that comes home from its repair was not lent.
+    /// Counts and tells that a lease is over, if it is one: a lane that comes home from its repair was not lent.
     #[inline]
     pub(super) fn released(&mut self, lane: LaneId) {
-        if !self.news.is_heard() {
+        if !self.news.is_heard() && !self.queue.is_shared() {
             return;
         }
         if let Some(hold) = self.lanes.holder(lane) {
+            self.queue.given_back(&hold.ask);
             self.news.tell(|| Event::Released { grant: hold.on(lane) });
         }
     }

@@ -28,6 +28,7 @@ impl<V, W> Core<V, W> {
                 self.queue.park(index);
                 let waiting = self.queue.len();
                 self.news.tell(|| Event::Revoked { grant, waiting });
+                self.queue.given_back(&grant.ask);
                 self.lanes.withdraw(lane);
                 self.pass_on(lane, effects);
                 swept.revoked.push(Unclaimed { grant, age });
@@ -84,7 +85,7 @@ impl<W> Queue<W> {
         self.parked += 1;
     }
 
-    /// Puts one that was parked back into its class, by its arrival.
+    /// Puts one that was parked back into its list, by its arrival.
     ///
     /// Only others that were parked can be before it, because it had been first; so the search is short.
     fn requeue(&mut self, key: &WaiterKey, waker: W) {
@@ -98,5 +99,6 @@ impl<W> Queue<W> {
         let links = self.link(&ask, key.0, before);
         let node = self.nodes.get_mut(key.0);
         (node.seat, node.waker) = (Seat::Waiting(links), Some(waker));
+        self.joined(&ask);
     }
 }

@@ -1,4 +1,5 @@
-//! The queue: one list per class, in order of arrival, linked through the nodes of one slab.
+//! The queue: one list per class, in order of arrival, linked through the nodes of one slab. With fair share there is
+//! one per client instead.
 //!
 //! A node belongs to one future from [`push`](Queue::push) until that future settles or leaves; nobody else removes it.
 //! So a key never goes stale. What happens to a waiter meanwhile (granted, refused) is written into its node and read
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use super::Effects;
+use super::fair::{Fair, Shares};
 use super::links::{Links, List};
 use super::news::News;
 use super::select::{Bypass, Waiting};
@@ -21,7 +23,9 @@ use crate::snapshot::{LaneId, WaiterView};
 #[derive(Clone, Debug)]
 pub(super) struct Queue<W> {
     pub(super) nodes: Slab<Node<W>>,
+    /// One for each class. Empty with fair share, which has its own.
     pub(super) lists: [List; 3],
+    pub(super) fair: Fair,
     /// How many wait in each class.
     pub(super) waiting: Waiting,
     pub(super) bypass: Bypass,
@@ -84,6 +88,7 @@ impl<W> Queue<W> {
         Self {
             nodes: Slab::new(),
             lists: Default::default(),
+            fair: Shares::of_all_classes(policy.fair_share),
             waiting: [0; 3],
             bypass: Bypass::new(policy.bypass_max),
             keys: BTreeMap::new(),
@@ -105,7 +110,7 @@ impl<W> Queue<W> {
         self.parked
     }
 
-    /// Puts a waiter behind all others of its class.
+    /// Puts a waiter behind all others of its list.
     #[inline(always)]
     pub(super) fn push(&mut self, ask: Ask, waker: W) -> WaiterKey {
         self.arrived_total += 1;
@@ -115,6 +120,7 @@ impl<W> Queue<W> {
         let node = self.nodes.get_mut(index);
         (node.ask, node.arrived, node.seat) = (ask, self.arrived_total, Seat::Waiting(links));
         node.waker = Some(waker);
+        self.joined(&ask);
         if let Some(key) = ask.supersede_key() {
             let former = self.keys.insert(key, index);
             debug_assert!(former.is_none(), "two wait under one key");
@@ -174,6 +180,7 @@ impl<W> Queue<W> {
     /// Takes the chosen waiter off its list and writes the lane into its node.
     #[inline(always)]
     pub(super) fn grant(&mut self, next: Next, lane: LaneId) -> W {
+        self.granted_in_turn(&next.ask);
         let node = self.nodes.get_mut(next.index);
         let (links, waker) = (node.links(), node.waker.take());
         node.seat = Seat::Granted { lane, seen: UNSEEN };
@@ -233,15 +240,14 @@ impl<W> Queue<W> {
 
     /// Those who wait, in the order in which they would be granted.
     pub(super) fn in_order(&self) -> Vec<WaiterView> {
-        let mut heads = self.lists.map(|list| list.first);
+        let mut preview = self.preview();
         let mut waiting = self.waiting;
         let mut bypass = self.bypass.clone();
         let mut views = Vec::with_capacity(self.len());
         while let Some(class) = bypass.next(waiting) {
             bypass.granted(class, waiting);
             waiting[class.index()] -= 1;
-            let node = self.nodes.get(heads[class.index()].expect("as many are linked as are counted"));
-            heads[class.index()] = node.links().behind;
+            let node = self.play(&mut preview, class);
             views.push(WaiterView { position: views.len(), class, tag: node.ask.tag });
         }
         views
@@ -250,7 +256,7 @@ impl<W> Queue<W> {
     /// The waiter of a class that is served next.
     #[inline]
     fn head(&self, class: Class) -> Option<Index> {
-        let list = self.lists[class.index()];
+        let list = self.next_list(class);
         #[cfg(feature = "canary")]
         if self.canary_lifo {
             return list.last;
@@ -265,7 +271,8 @@ impl<W: Clone> Queue<W> {
     pub(super) fn become_like(&mut self, other: &Self) {
         self.nodes.become_like(&other.nodes);
         let nodes = mem::replace(&mut self.nodes, Slab::new());
-        *self = Self { nodes, lists: other.lists, bypass: other.bypass.clone(), keys: other.keys.clone(), ..*other };
+        let (bypass, keys, fair) = (other.bypass.clone(), other.keys.clone(), other.fair.clone());
+        *self = Self { nodes, bypass, keys, fair, ..*other };
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod closing;
 mod exclusion;
+mod fair;
 mod lanes;
 mod leaving;
 mod several;

@@ -60,6 +60,12 @@ impl<V> Lanes<V> {
         wanted.collect()
     }
 
+    /// What those asked who hold a lane or are promised one.
+    pub(in crate::core) fn holds(&self) -> Vec<crate::policy::Ask> {
+        let holds = self.lanes.iter().filter(|lane| matches!(lane.place, Place::Granted | Place::Leased));
+        holds.map(|lane| lane.hold.ask).collect()
+    }
+
     /// The lanes that are promised to a waiter.
     pub(in crate::core) fn granted(&self) -> Vec<crate::snapshot::LaneId> {
         let granted = self.lanes.iter().filter(|lane| lane.place == Place::Granted);

@@ -3,6 +3,8 @@
 //! A scope says how many lanes there are, how many asks may be pending, what may happen, and how long a history is. All
 //! histories up to that length are played; the output says how many. `MODEL_LOCKS_DEPTH=1` makes each one step longer.
 
+use std::num::NonZeroU16;
+
 use super::trial::{History, Step, Trial};
 use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
 use crate::snapshot::LaneId;
@@ -17,6 +19,8 @@ struct Scope {
     lanes_max: usize,
     takes_max: usize,
     asks: Vec<Ask>,
+    /// What may be charged to a lease in one step.
+    charges: Vec<u64>,
     tries: bool,
     sweeps: bool,
     repairs: bool,
@@ -35,6 +39,7 @@ impl Default for Scope {
             lanes_max: 0,
             takes_max: 0,
             asks: vec![Ask::new(Class::Normal)],
+            charges: Vec::new(),
             tries: false,
             sweeps: false,
             repairs: false,
@@ -55,6 +60,9 @@ impl Scope {
         steps.extend((0..waits).map(Step::Look));
         steps.extend((0..waits).map(Step::Leave));
         steps.extend((0..leases).map(Step::Return));
+        for &units in &self.charges {
+            steps.extend((0..leases).map(|lease| Step::Charge(lease, units)));
+        }
         if self.repairs {
             steps.extend((0..leases).map(Step::Quarantine));
             steps.push(Step::Repair);
@@ -218,4 +226,35 @@ fn unclaimed_grants_of_a_lock_in_trouble() {
     let asks = vec![Ask::new(Class::Normal).supersede(1), Ask::new(Class::Interactive)];
     let scope = Scope { name: "unclaimed grants in trouble", policy, asks, sweeps: true, ..Scope::default() };
     Scope { repairs: true, takes_max: 1, depth: 6, ..scope }.play_all();
+}
+
+/// Two clients, and asks of none, share one lane by what they are charged.
+#[test]
+fn clients_that_share() {
+    let policy = Policy { queue_max: 3, fair_share: true, ..Policy::default() };
+    let normal = Ask::new(Class::Normal);
+    let asks = vec![normal, normal.client(1), normal.client(2)];
+    let scope = Scope { name: "clients that share", policy, asks, charges: vec![2], closes: false, ..Scope::default() };
+    Scope { depth: 7, ..scope }.play_all();
+}
+
+/// A client that changes its weight, and one that does not.
+#[test]
+fn clients_of_different_weights() {
+    let policy = Policy { queue_max: 3, fair_share: true, ..Policy::default() };
+    let normal = Ask::new(Class::Normal);
+    let heavy = normal.client(2).weight(NonZeroU16::MIN.saturating_add(1));
+    let asks = vec![normal.client(1), normal.client(2), heavy];
+    let scope = Scope { name: "clients of different weights", policy, asks, charges: vec![3], ..Scope::default() };
+    Scope { depth: 7, closes: false, ..scope }.play_all();
+}
+
+/// Clients of two lanes and two classes, whose grants are taken back, and who replace one another.
+#[test]
+fn clients_of_a_lock_in_trouble() {
+    let policy = Policy { queue_max: 3, bypass_max: [0, 1, 1], fair_share: true, ..Policy::default() };
+    let normal = Ask::new(Class::Normal);
+    let asks = vec![normal.client(1), normal.client(2).supersede(1), Ask::new(Class::Interactive).client(1)];
+    let scope = Scope { name: "clients in trouble", policy, asks, charges: vec![2], lanes: 2, ..Scope::default() };
+    Scope { sweeps: true, depth: 6, ..scope }.play_all();
 }

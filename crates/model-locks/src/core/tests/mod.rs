@@ -4,4 +4,8 @@ mod deep;
 mod exhaustive;
 mod random;
 mod reference;
+mod shares;
 mod trial;
+
+pub(super) use random::Random;
+pub(super) use shares::Obvious;

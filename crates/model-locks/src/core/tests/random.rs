@@ -1,18 +1,20 @@
 //! Long histories from a seed: three classes, up to four lanes, everything may happen.
 
+use std::num::NonZeroU16;
+
 use super::trial::{History, Step, Trial};
 use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
 use crate::snapshot::LaneId;
 
 const SEED: u64 = 0x5eed_10c5;
-const HISTORIES: u64 = 400;
+const HISTORIES: u64 = 800;
 const STEPS: usize = 150;
 
 /// SplitMix64: small, and good enough to choose steps.
-struct Random(u64);
+pub(in crate::core) struct Random(pub(in crate::core) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(in crate::core) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,7 +22,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::core) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
@@ -28,10 +30,10 @@ impl Random {
         let (normal, background) = (self.below(4) as u32, self.below(6) as u32);
         let bounds = Policy { queue_max: self.below(7), bypass_max: [0, normal, background], ..Policy::default() };
         let when_all_quarantined = [WhenAllQuarantined::Fail, WhenAllQuarantined::Wait][self.below(2)];
-        Policy { when_all_quarantined, ..bounds }
+        Policy { when_all_quarantined, fair_share: self.below(2) == 0, ..bounds }
     }
 
-    /// Of any class, often with a key of few, often with a preferred lane.
+    /// Of any class, often with a key of few, often with a preferred lane, mostly of a client of few.
     fn ask(&mut self) -> Ask {
         let mut ask = Ask::new(Class::ALL[self.below(3)]);
         if self.below(3) == 0 {
@@ -40,14 +42,18 @@ impl Random {
         if self.below(3) == 0 {
             ask = ask.prefer(LaneId(self.below(4) as u32));
         }
-        ask
+        if self.below(4) > 0 {
+            ask = ask.client(self.below(3) as u64);
+        }
+        ask.weight(NonZeroU16::MIN.saturating_add([0, 0, 1, 2][self.below(4)]))
     }
 
     /// A step that is possible now. Asks and returns are frequent, closing is rare.
     fn step(&mut self, trial: &Trial) -> Option<Step> {
         let [waits, leases, repairs, watches, lanes, takes] = trial.pending();
         let ask = self.ask();
-        let choice = self.below(45);
+        let choice = self.below(48);
+        let units = self.below(20) as u64;
         let mut one_of = |n: usize| (n > 0).then(|| self.below(n));
         match choice {
             0..10 => Some(Step::Ask(ask)),
@@ -66,7 +72,8 @@ impl Random {
             39 => one_of(trial.lanes_ever() as usize).map(|lane| Step::Take(lane as u32)),
             40 => one_of(takes).map(Step::Fetch),
             41 => one_of(takes).map(Step::Unwant),
-            42 | 43 => Some(Step::Sweep { later: self.below(3) as u64, revoke: self.below(4) as u64 }),
+            42..45 => one_of(leases).map(|lease| Step::Charge(lease, units)),
+            45 | 46 => Some(Step::Sweep { later: self.below(3) as u64, revoke: self.below(4) as u64 }),
             _ => (one_of(20) == Some(0)).then_some(Step::Close),
         }
     }
@@ -94,7 +101,8 @@ fn play(seed: u64) -> usize {
     let mut history = History { steps: Vec::new(), replay };
     let mut random = Random(seed);
     let policy = random.policy();
-    let mut trial = Trial::new(&policy, random.below(4) as u32);
+    let is_heard = random.below(2) == 0;
+    let mut trial = Trial::heard_by(is_heard, &policy, random.below(4) as u32);
     while history.steps.len() < STEPS {
         if let Some(step) = random.step(&trial) {
             history.steps.push(step);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::shares::ObviousFair;
 use crate::error::AcquireError;
 use crate::observe::{Event, Grant};
 use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
@@ -15,7 +16,7 @@ pub(super) struct Reference {
     pub(super) lanes: BTreeMap<LaneId, LaneState>,
     reasons: BTreeMap<LaneId, Arc<str>>,
     /// To whom each lane was granted last.
-    holders: BTreeMap<LaneId, Ask>,
+    pub(super) holders: BTreeMap<LaneId, Ask>,
     lanes_added: u32,
     /// The free lanes, longest free first.
     free: Vec<LaneId>,
@@ -25,6 +26,7 @@ pub(super) struct Reference {
     seen: BTreeMap<Ticket, u64>,
     /// Everybody who has asked and has not been told the end, first come first.
     pub(super) waiters: Vec<(Ask, Fate)>,
+    pub(super) fair: ObviousFair,
     pub(super) watchers: Vec<u64>,
     pub(super) closed: bool,
     granted_total: u64,
@@ -58,6 +60,7 @@ impl Reference {
             takers: Vec::new(),
             seen: BTreeMap::new(),
             waiters: Vec::new(),
+            fair: ObviousFair::new(policy.fair_share),
             watchers: Vec::new(),
             closed: false,
             granted_total: 0,
@@ -79,6 +82,7 @@ impl Reference {
             let id = self.free.remove(preferred);
             let ticket = self.ticket();
             self.lanes.insert(id, LaneState::Leased { ticket, class: ask.class, tag: ask.tag });
+            self.fair.granted_at_once(ask, id);
             self.granted(id, ticket, ask);
             return Some(Ok((id, ticket)));
         }
@@ -93,6 +97,7 @@ impl Reference {
         if let Some(at) = self.under_key(ask) {
             if self.waiters[at].1 == Fate::Waiting {
                 self.woken.push(self.waiters[at].0.tag);
+                self.fair.parted(self.waiters[at].0);
             }
             self.waiters[at].1 = Fate::Refused(AcquireError::Superseded);
             self.remember(None);
@@ -103,6 +108,7 @@ impl Reference {
             return Some(Err(self.refused(ask, AcquireError::QueueFull { waiting, limit })));
         }
         self.waiters.push((ask, Fate::Waiting));
+        self.fair.joined(ask);
         self.news.push(Event::Enqueued { ask, waiting: self.waiting().count() });
         self.remember(None);
         None
@@ -116,6 +122,7 @@ impl Reference {
         if self.waiters[at].1 == Fate::Parked && self.free.is_empty() {
             // It never left its place in the list.
             self.waiters[at].1 = Fate::Waiting;
+            self.fair.joined(self.waiters[at].0);
             self.news.push(Event::Enqueued { ask: self.waiters[at].0, waiting: self.waiting().count() });
             self.remember(None);
             return None;
@@ -159,6 +166,7 @@ impl Reference {
         let at = self.waiters.iter().position(|(ask, _)| ask.tag == grant.ask.tag).expect("it was granted");
         let superseded = self.under_key(grant.ask).is_some();
         self.waiters[at].1 = if superseded { Fate::Refused(AcquireError::Superseded) } else { Fate::Parked };
+        self.fair.given_back(grant.ask, grant.lane);
         self.news.push(Event::Revoked { grant, waiting: self.waiting().count() });
         self.put_back(grant.lane);
     }
@@ -178,11 +186,13 @@ impl Reference {
     pub(super) fn leave(&mut self, tag: u64) {
         let at = self.waiters.iter().position(|(ask, _)| ask.tag == tag).expect("it has not been told the end");
         let (ask, fate) = self.waiters.remove(at);
+        self.fair.parted(ask);
         self.remember(None);
         if !matches!(fate, Fate::Refused(_)) {
             self.news.push(Event::Left { ask, waiting: self.waiting().count() });
         }
         if let Fate::Granted(id, _) = fate {
+            self.fair.given_back(ask, id);
             self.put_back(id);
         }
     }
@@ -204,6 +214,7 @@ impl Reference {
             self.lanes.insert(id, LaneState::Granted { ticket, class, tag: ask.tag });
             self.woken.push(ask.tag);
             let ask = *ask;
+            self.fair.granted(ask, id);
             self.granted(id, ticket, ask);
             self.remember(None);
         }
@@ -333,6 +344,8 @@ impl Reference {
             let ask = copy.waiters[at].0;
             copy.remember(Some(ask.class));
             copy.waiters.remove(at);
+            // Lanes that nobody has seen, one for each.
+            copy.fair.granted(ask, LaneId(u32::MAX - waiting.len() as u32));
             copy.remember(None);
             waiting.push(WaiterView { position: waiting.len(), class: ask.class, tag: ask.tag });
         }
@@ -342,13 +355,19 @@ impl Reference {
 
     /// Whose turn it is: the first of the lowest class that has been passed over often enough, else of the highest.
     fn next(&self) -> Option<usize> {
-        let first = |class| self.waiting().find(|&at| self.waiters[at].0.class == class);
         for class in [Class::Background, Class::Normal] {
-            if first(class).is_some() && self.passed_over(class) >= self.policy.bypass_max[class.index()] {
-                return first(class);
+            if self.first(class).is_some() && self.passed_over(class) >= self.policy.bypass_max[class.index()] {
+                return self.first(class);
             }
         }
-        Class::ALL.into_iter().find_map(first)
+        Class::ALL.into_iter().find_map(|class| self.first(class))
+    }
+
+    fn first(&self, class: Class) -> Option<usize> {
+        match self.fair.next(class) {
+            None => self.waiting().find(|&at| self.waiters[at].0.class == class),
+            Some(tag) => self.waiting().find(|&at| Some(self.waiters[at].0.tag) == tag),
+        }
     }
 
     /// Grants to higher classes while this one waited without a break and without a grant.
@@ -376,9 +395,9 @@ impl Reference {
 
     fn refuse_all(&mut self, error: &AcquireError) {
         for class in Class::ALL {
-            let refused: Vec<_> = self.waiting().filter(|&at| self.waiters[at].0.class == class).collect();
-            for at in refused {
+            while let Some(at) = self.first(class) {
                 self.waiters[at].1 = Fate::Refused(error.clone());
+                self.fair.parted(self.waiters[at].0);
                 self.woken.push(self.waiters[at].0.tag);
                 self.refused(self.waiters[at].0, error.clone());
             }
@@ -413,7 +432,9 @@ impl Reference {
 
     fn released(&mut self, lane: LaneId) {
         if let Some(&LaneState::Leased { ticket, .. }) = self.lanes.get(&lane) {
-            self.news.push(Event::Released { grant: Grant { ticket, lane, ask: self.holders[&lane] } });
+            let ask = self.holders[&lane];
+            self.fair.given_back(ask, lane);
+            self.news.push(Event::Released { grant: Grant { ticket, lane, ask } });
         }
     }
 

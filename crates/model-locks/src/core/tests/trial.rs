@@ -21,6 +21,8 @@ pub(super) enum Step {
     Look(usize),
     Leave(usize),
     Return(usize),
+    /// The second number is what is charged to this lease.
+    Charge(usize, u64),
     Quarantine(usize),
     Repair,
     Mend(usize),
@@ -56,17 +58,27 @@ pub(super) struct Trial {
     repairs: Vec<(LaneId, Value, String)>,
     watches: Vec<(u64, WatchKey)>,
     takes: Vec<(u64, LaneId, TakerKey)>,
+    is_heard: bool,
     tags: u64,
     now: u64,
     /// Lanes that ever were, and lanes that have left.
     lanes: (u32, u32),
+    /// The most lanes that there were at once.
+    lanes_most: u32,
     last_ticket: Ticket,
 }
 
 impl Trial {
     pub(super) fn new(policy: &Policy, lanes: u32) -> Self {
+        Self::heard_by(true, policy, lanes)
+    }
+
+    /// The same, with or without an observer.
+    pub(super) fn heard_by(anybody: bool, policy: &Policy, lanes: u32) -> Self {
         let mut core = Core::new(policy);
-        core.listen();
+        if anybody {
+            core.listen();
+        }
         let mut effects = Effects::None;
         for value in 0..lanes {
             core.add_lane(value, &mut effects).expect("a new lock is open");
@@ -82,9 +94,11 @@ impl Trial {
             repairs: Vec::new(),
             watches: Vec::new(),
             takes: Vec::new(),
+            is_heard: anybody,
             tags: 0,
             now: 0,
             lanes: (lanes, 0),
+            lanes_most: lanes,
             last_ticket: Ticket(0),
         }
     }
@@ -112,7 +126,8 @@ impl Trial {
             self.reference.woken.sort();
         }
         assert_eq!(woken, self.reference.woken, "the wrong waiters were woken");
-        assert_eq!(self.core.take_news(), self.reference.news, "the observer heard something else");
+        let news = if self.is_heard { mem::take(&mut self.reference.news) } else { Vec::new() };
+        assert_eq!(self.core.take_news(), news, "the observer heard something else");
         // Only one that leaves while it waits has a waker left over.
         assert!(self.unused.is_none() || matches!(step, Step::Leave(_) | Step::Unwant(_)), "a waker was thrown away");
         self.core.check();
@@ -120,6 +135,8 @@ impl Trial {
         assert_eq!(self.core.counts(), self.reference.counts(), "the core counts differently");
         assert_eq!(self.core.is_drained(), self.reference.is_drained(), "one is drained");
         self.check_conservation();
+        self.lanes_most = self.lanes_most.max(self.lanes.0 - self.lanes.1);
+        self.reference.fair.check_bound(self.lanes_most as usize);
     }
 
     /// Every lane that ever was is out, or home, or retired, and there is no other.
@@ -154,6 +171,11 @@ impl Trial {
                 let (lane, value) = self.leases.remove(at);
                 self.reference.put_back(lane);
                 self.core.put_back(lane, value, &mut self.effects);
+            }
+            Step::Charge(at, units) => {
+                let (lane, _) = self.leases[at];
+                self.reference.fair.charge(self.reference.holders[&lane], lane, units);
+                self.core.charge(lane, units);
             }
             Step::Quarantine(at) => {
                 let (lane, value) = self.leases.remove(at);
