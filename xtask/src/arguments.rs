@@ -23,6 +23,7 @@ cargo xtask COMMAND
                             tests must notice
   bench    locks [--svg DIR]
                             time the lock beside other locks, and draw the results
+  bench    core             count the steps of the lock's core that are checked in a second
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 

@@ -1,7 +1,7 @@
-//! `cargo xtask bench locks`: the lock beside other locks, in one run.
+//! `cargo xtask bench`: the lock beside other locks in one run, and how fast its core is enumerated.
 
 use crate::failure::{Failure, Outcome};
-use crate::{cargo, loom};
+use crate::{cargo, enumerate, loom};
 
 /// Builds the benchmark and becomes it. It draws its pictures into the folder `pictures`, by default one in the target
 /// directory.
@@ -11,7 +11,8 @@ pub(crate) fn run(what: &[String], pictures: Option<String>) -> Outcome {
         ["locks"] => {
             cargo::become_program(cargo::cargo("run --quiet --release --package model-locks-bench --").arg(pictures))
         }
-        _ => Err(Failure::usage("`bench` takes the name of a benchmark; there is one: `locks`")),
+        ["core"] => enumerate::run(),
+        _ => Err(Failure::usage("`bench` takes the name of a benchmark: `locks` or `core`")),
     }
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod canaries;
 mod cargo;
 mod ci;
+mod enumerate;
 mod failure;
 mod libtest;
 mod loom;

@@ -40,10 +40,12 @@ impl<V, W> Core<V, W> {
         if self.quarantine_error().is_some() {
             assert_eq!(waiting + parked, 0, "somebody waits although no lane is in service");
         }
-        let mut promised = self.queue.granted();
-        promised.sort();
-        assert_eq!(promised, self.lanes.granted(), "each granted lane is promised to exactly one waiter");
-        self.queue.check_holds(&self.lanes.holds());
+        assert_eq!(self.queue.granted().count(), self.lanes.granted().count(), "a lane is promised, or granted, alone");
+        for lane in self.lanes.granted() {
+            let promised = self.queue.granted().filter(|&promised| promised == lane).count();
+            assert_eq!(promised, 1, "each granted lane is promised to exactly one waiter");
+        }
+        self.queue.check_holds(|| self.lanes.holds());
         for (taker, lane, is_home) in self.lanes.wanted() {
             assert!(self.takers.get(taker).is(lane, is_home), "a taker sleeps beside its lane, or wants another");
         }
@@ -64,81 +66,76 @@ impl<W> Queue<W> {
             }
         }
         self.bypass.check();
-        let waiting = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting(_)));
-        assert_eq!(waiting.count(), linked, "every waiting node is in exactly one list");
-        for node in self.nodes.iter() {
-            assert_eq!(node.waker.is_some(), matches!(node.seat, Seat::Waiting(_)), "a waker is kept, or missing");
-        }
-        let parked = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Parked));
-        assert_eq!(parked.count(), self.parked, "as many are parked as are counted");
-        let keys = self.nodes.iter().filter(|node| matches!(node.seat, Seat::Waiting(_) | Seat::Parked));
-        let keys: Vec<_> = keys.filter_map(|node| node.ask.supersede_key()).collect();
-        assert_eq!(keys.len(), self.keys.len(), "a key is listed for nobody, or twice");
-        assert!(keys.iter().all(|key| self.keys.contains_key(key)), "a key is not listed");
         self.nodes.check();
+        let (mut waiting, mut parked, mut keys) = (0, 0, 0);
+        for node in self.nodes.iter() {
+            let (waits, is_parked) = (matches!(node.seat, Seat::Waiting(_)), matches!(node.seat, Seat::Parked));
+            assert_eq!(node.waker.is_some(), waits, "a waker is kept, or missing");
+            waiting += usize::from(waits);
+            parked += usize::from(is_parked);
+            if let Some(key) = node.ask.supersede_key().filter(|_| waits || is_parked) {
+                assert!(self.keys.contains_key(&key), "a key is not listed");
+                keys += 1;
+            }
+        }
+        assert_eq!(waiting, linked, "every waiting node is in exactly one list");
+        assert_eq!(parked, self.parked, "as many are parked as are counted");
+        assert_eq!(keys, self.keys.len(), "a key is listed for nobody, or twice");
         let is_empty = |node: &Node<W>| node.waker.is_none() && matches!(node.seat, Seat::Parked);
         assert!(self.nodes.holes().all(is_empty), "a waiter is gone, but something of it is kept");
     }
 
     /// The counters of fair share know of these grants and no others.
-    fn check_holds(&self, holds: &[Ask]) {
+    fn check_holds(&self, holds: impl Fn() -> Vec<Ask>) {
+        let Some(fair) = &self.fair else { return };
         for class in Class::ALL {
-            let holds = holds.iter().filter(|ask| ask.class == class).map(|ask| ask.client_key());
-            let holds: Vec<_> = holds.collect();
-            self.fair.iter().for_each(|fair| fair[class.index()].check(&holds));
+            let holds = holds().into_iter().filter(|ask| ask.class == class).map(|ask| ask.client_key());
+            fair[class.index()].check(&holds.collect::<Vec<_>>());
         }
     }
 
     /// The lanes that waiters have been given and not claimed.
-    pub(super) fn granted(&self) -> Vec<LaneId> {
-        let granted = self.nodes.iter().filter_map(|node| match node.seat {
+    pub(super) fn granted(&self) -> impl Iterator<Item = LaneId> {
+        self.nodes.iter().filter_map(|node| match node.seat {
             Seat::Granted { lane, .. } => Some(lane),
             Seat::Waiting(_) | Seat::Parked | Seat::Refused(_) => None,
-        });
-        granted.collect()
+        })
     }
 
     fn check_lists(&self, class: Class) -> usize {
         let linked = match &self.fair {
-            None => self.check_list(class, self.lists[class.index()]).0,
+            None => self.check_list(class, self.lists[class.index()], |_| true),
             Some(fair) => {
-                let lists = fair[class.index()].lists().into_iter();
-                let lists = lists.map(|(client, first, list)| {
-                    let (len, asks) = self.check_list(class, list);
-                    assert!(
-                        asks.iter().all(|ask| ask.client_key() == client),
-                        "an ask is in the list of another client"
-                    );
+                let check = |(client, first, list): (_, _, List)| {
                     assert_eq!(
                         first,
                         list.first.map(|first| self.nodes.get(first).arrived),
                         "another ask is its first"
                     );
-                    len
-                });
-                lists.sum()
+                    self.check_list(class, list, |ask| ask.client_key() == client)
+                };
+                fair[class.index()].lists().into_iter().map(check).sum()
             }
         };
         assert_eq!(self.waiting[class.index()], linked, "as many wait as are counted");
         linked
     }
 
-    /// How many are in a list, and what they ask.
-    fn check_list(&self, class: Class, list: List) -> (usize, Vec<Ask>) {
-        let (mut asks, waiting) = (Vec::new(), self.waiting[class.index()]);
+    /// How many are in a list, all of which belong there.
+    fn check_list(&self, class: Class, list: List, belongs: impl Fn(&Ask) -> bool) -> usize {
         let (mut len, mut before, mut here) = (0, None, list.first);
         let mut arrived = 0;
         while let Some(index) = here {
             let node = self.nodes.get(index);
             assert_eq!(node.ask.class, class, "a waiter is in the list of another class");
+            assert!(belongs(&node.ask), "an ask is in the list of another client");
             assert_eq!(node.links().before, before, "a list reads differently backwards");
             assert!(node.arrived > arrived, "a list is not in order of arrival");
             arrived = node.arrived;
-            asks.push(node.ask);
             (len, before, here) = (len + 1, here, node.links().behind);
-            assert!(len <= waiting, "a list is longer than it counts");
+            assert!(len <= self.waiting[class.index()], "a list is longer than it counts");
         }
         assert_eq!(list.last, before, "a list does not end at its last");
-        (len, asks)
+        len
     }
 }

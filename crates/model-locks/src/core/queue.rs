@@ -269,10 +269,23 @@ impl<W> Queue<W> {
 impl<W: Clone> Queue<W> {
     /// Becomes a copy, in the memory it has.
     pub(super) fn become_like(&mut self, other: &Self) {
-        self.nodes.become_like(&other.nodes);
-        let nodes = mem::replace(&mut self.nodes, Slab::new());
-        let (bypass, keys, fair) = (other.bypass.clone(), other.keys.clone(), other.fair.clone());
-        *self = Self { nodes, bypass, keys, fair, ..*other };
+        let Self {
+            nodes,
+            lists,
+            fair,
+            waiting,
+            bypass,
+            keys,
+            parked,
+            arrived_total,
+            #[cfg(feature = "canary")]
+                canary_lifo: _,
+        } = other;
+        self.nodes.become_like(nodes);
+        (self.lists, self.waiting, self.bypass) = (*lists, *waiting, bypass.clone());
+        (self.parked, self.arrived_total) = (*parked, *arrived_total);
+        self.fair.clone_from(fair);
+        self.keys.clone_from(keys);
     }
 }
 

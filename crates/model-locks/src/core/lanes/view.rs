@@ -55,9 +55,8 @@ impl<V> Lanes<V> {
     }
 
     /// Who wants which lane, and whether it is there to be fetched.
-    pub(in crate::core) fn wanted(&self) -> Vec<(Index, crate::snapshot::LaneId, bool)> {
-        let wanted = self.lanes.iter().filter_map(|lane| Some((lane.taker?, lane.id, lane.is_leaving())));
-        wanted.collect()
+    pub(in crate::core) fn wanted(&self) -> impl Iterator<Item = (Index, crate::snapshot::LaneId, bool)> {
+        self.lanes.iter().filter_map(|lane| Some((lane.taker?, lane.id, lane.is_leaving())))
     }
 
     /// What those asked who hold a lane or are promised one.
@@ -67,8 +66,7 @@ impl<V> Lanes<V> {
     }
 
     /// The lanes that are promised to a waiter.
-    pub(in crate::core) fn granted(&self) -> Vec<crate::snapshot::LaneId> {
-        let granted = self.lanes.iter().filter(|lane| lane.place == Place::Granted);
-        granted.map(|lane| lane.id).collect()
+    pub(in crate::core) fn granted(&self) -> impl Iterator<Item = crate::snapshot::LaneId> {
+        self.lanes.iter().filter(|lane| lane.place == Place::Granted).map(|lane| lane.id)
     }
 }
