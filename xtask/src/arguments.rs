@@ -12,15 +12,18 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone examples package clippy docs canaries sdk loom, and on
-                            request deny msrv miri semver
+                            fmt alone examples package clippy docs canaries sdk loom shuttle
+                            planted, and on request deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
                             --complete also where that takes long
   shuttle  [--iterations N] [-- FILTER]
                             play programs of many threads around the lock under a random scheduler
-  mutants  [--in-diff BASE] change the lock in small ways, in all or in what differs from BASE; its
+  mutants  [--in-diff BASE] [-- FILTER]
+                            change the lock in small ways, in all or in what differs from BASE; its
                             tests must notice
+  planted  [-- FILTER]      plant bugs in the lock that other locks had; the tests named for
+                            each must find it
   bench    locks [--svg DIR]
                             time the lock beside other locks, and draw the results
   bench    core             count the steps of the lock's core that are checked in a second
@@ -42,7 +45,8 @@ pub(crate) enum Command {
     Ci { install: bool, steps: Vec<String> },
     Loom { complete: bool, filter: Option<String> },
     Shuttle { iterations: Option<u64>, filter: Option<String> },
-    Mutants { base: Option<String> },
+    Mutants { base: Option<String>, filter: Option<String> },
+    Planted { filter: Option<String> },
     Bench { what: Vec<String>, pictures: Option<String> },
     Canaries { install: bool },
     Sdk { install: bool },
@@ -66,7 +70,8 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "ci" => Command::Ci { install: words.install(), steps: words.take_names() },
         "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.take_rest().pop() },
         "shuttle" => Command::Shuttle { iterations: words.number("--iterations")?, filter: words.take_rest().pop() },
-        "mutants" => Command::Mutants { base: words.value("--in-diff")? },
+        "mutants" => Command::Mutants { base: words.value("--in-diff")?, filter: words.take_rest().pop() },
+        "planted" => Command::Planted { filter: words.take_rest().pop() },
         "bench" => {
             let pictures = words.value("--svg")?;
             Command::Bench { what: words.take_names(), pictures }
@@ -188,8 +193,11 @@ mod tests {
         let expected = Command::Shuttle { iterations: Some(500), filter: Some("storm".to_owned()) };
         assert_eq!(parsed("shuttle --iterations 500 -- storm"), Ok(expected));
         assert_eq!(parsed("shuttle"), Ok(Command::Shuttle { iterations: None, filter: None }));
-        assert_eq!(parsed("mutants --in-diff main"), Ok(Command::Mutants { base: Some("main".to_owned()) }));
-        assert_eq!(parsed("mutants"), Ok(Command::Mutants { base: None }));
+        let base = Some("main".to_owned());
+        assert_eq!(parsed("mutants --in-diff main"), Ok(Command::Mutants { base, filter: None }));
+        let filter = Some("slab.rs".to_owned());
+        assert_eq!(parsed("mutants -- slab.rs"), Ok(Command::Mutants { base: None, filter }));
+        assert_eq!(parsed("planted -- waker"), Ok(Command::Planted { filter: Some("waker".to_owned()) }));
         let what = vec!["locks".to_owned()];
         assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: what.clone(), pictures: None }));
         let pictures = Some("pictures".to_owned());
@@ -229,7 +237,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command_and_every_step() {
-        let commands = ["serve", "test", "ci", "loom", "shuttle", "mutants", "bench", "canaries", "sdk"];
+        let commands = ["serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "sdk"];
         for name in commands.into_iter().chain(crate::ci::names()) {
             assert!(HELP.contains(name), "{name}");
         }

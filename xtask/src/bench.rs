@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: the lock beside other locks in one run, and how fast its core is enumerated.
 
+use crate::checkers::target_directory;
 use crate::failure::{Failure, Outcome};
-use crate::{cargo, enumerate, loom};
+use crate::{cargo, enumerate};
 
 /// Builds the benchmark and becomes it. It draws its pictures into the folder `pictures`, by default one in the target
 /// directory.
 pub(crate) fn run(what: &[String], pictures: Option<String>) -> Outcome {
-    let pictures = pictures.map_or_else(|| loom::target_directory().with_file_name("bench"), Into::into);
+    let pictures = pictures.map_or_else(|| target_directory("bench"), Into::into);
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["locks"] => {
             cargo::become_program(cargo::cargo("run --quiet --release --package model-locks-bench --").arg(pictures))

@@ -1,9 +1,10 @@
 //! `cargo xtask ci`: what the CI service checks besides the tests, in one command, the cheapest
 //! gates first.
 
+use crate::checkers::Checker;
 use crate::failure::{Failure, Outcome};
 use crate::setup::{self, Tools};
-use crate::{canaries, cargo, loom, offer, sdk, stopwatch, table};
+use crate::{canaries, cargo, loom, offer, planted, sdk, shuttle, stopwatch, table};
 
 /// One gate.
 struct Step {
@@ -26,12 +27,17 @@ const STEPS: &[Step] = &[
     Step { name: "canaries", usual: true, needs_tools: true, run: |_| canaries::run(false) },
     Step { name: "sdk", usual: true, needs_tools: true, run: |_| sdk::run(false) },
     Step { name: "loom", usual: true, needs_tools: false, run: |_| loom::run(false, None) },
+    Step { name: "shuttle", usual: true, needs_tools: false, run: |_| shuttle::run(Some(SCHEDULES), None) },
+    Step { name: "planted", usual: true, needs_tools: false, run: |_| planted::run(None) },
     // On request only: they need the network, and programs or compilers that the toolchain does not bring along.
     Step { name: "deny", usual: false, needs_tools: false, run: deny },
     Step { name: "msrv", usual: false, needs_tools: false, run: |_| offer::msrv() },
     Step { name: "miri", usual: false, needs_tools: false, run: |_| offer::miri() },
     Step { name: "semver", usual: false, needs_tools: false, run: |_| offer::semver() },
 ];
+
+/// So few that they take seconds. The nightly run plays more than a thousand times as many.
+const SCHEDULES: u64 = 300;
 
 /// The crates that must stand without their neighbours.
 const LIGHT_CRATES: &[&str] = &["model-locks", "backend", "backend-mock", "serving"];
@@ -84,7 +90,7 @@ fn alone(_: &Tools) -> Outcome {
     })
 }
 
-/// Also with the planted faults compiled in, which the default features leave out.
+/// Also with the planted faults compiled in, which the default features leave out, and the lock as its checkers see it.
 fn clippy(tools: &Tools) -> Outcome {
     for features in ["", "--features edison-tests/canary"] {
         let selection = format!("--workspace --all-targets {features}");
@@ -92,7 +98,7 @@ fn clippy(tools: &Tools) -> Outcome {
         tools.apply(&mut command);
         cargo::run(&mut command)?;
     }
-    Ok(())
+    Checker::ALL.into_iter().try_for_each(Checker::clippy)
 }
 
 fn docs(tools: &Tools) -> Outcome {

@@ -6,23 +6,22 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use crate::checkers::Checker;
 use crate::failure::{Failure, Outcome};
-use crate::{cargo, libtest, stopwatch, table};
+use crate::{cargo, libtest, parallel, stopwatch, table};
 
 /// Builds the loom tests and runs those whose name contains `filter`.
 pub(crate) fn run(complete: bool, filter: Option<&str>) -> Outcome {
-    let program = build()?;
+    let program = Checker::Loom.build()?;
     let listed = cargo::capture(cargo::program_at_root(&program).arg("--list"))?;
     let mut names = libtest::listed(&String::from_utf8_lossy(&listed.stdout));
     names.retain(|name| filter.is_none_or(|filter| name.contains(filter)));
     if names.is_empty() {
         return Err(Failure::new("no loom test to run: an empty proof proves nothing"));
     }
-    let verdicts = run_all(&program, &names, complete)?;
+    let verdicts = parallel::map(&names, |name| run_one(&program, name, complete));
+    let verdicts = verdicts.into_iter().collect::<Outcome<Vec<_>>>()?;
     let mut rows = vec![["test", "executions", "time"].map(str::to_owned).to_vec()];
     rows.extend(verdicts.iter().map(Verdict::row));
     print!("{}", table::columns(&rows));
@@ -31,21 +30,6 @@ pub(crate) fn run(complete: bool, filter: Option<&str>) -> Outcome {
         eprintln!("\n---- {} ----\n{}", verdict.test, verdict.output);
     }
     if red.is_empty() { Ok(()) } else { Err(Failure::new(format!("{} of {} failed", red.len(), names.len()))) }
-}
-
-/// In a target directory of its own: `RUSTFLAGS` reaches every crate, and sharing one directory
-/// would rebuild everything each time this command and another take turns.
-fn build() -> Outcome<std::path::PathBuf> {
-    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let mut command = cargo::cargo("test -p model-locks --release --test loom --no-run");
-    command.env("RUSTFLAGS", format!("{flags} --cfg model_locks_loom").trim());
-    command.env("CARGO_TARGET_DIR", target_directory());
-    cargo::build(&mut command, "loom")
-}
-
-pub(crate) fn target_directory() -> std::path::PathBuf {
-    let shared = std::env::var_os("CARGO_TARGET_DIR").map(Into::into);
-    shared.unwrap_or_else(|| cargo::root().join("target")).join("loom")
 }
 
 /// How one test ended.
@@ -65,29 +49,6 @@ impl Verdict {
         };
         vec![self.test.clone(), executions, self.seconds.clone()]
     }
-}
-
-/// Runs the tests, as many at a time as there are cores, and returns the verdicts in the order of
-/// `names`.
-fn run_all(program: &Path, names: &[String], complete: bool) -> Outcome<Vec<Verdict>> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let work = || {
-        while let Some((at, name)) = take(&next, names) {
-            let verdict = run_one(program, name, complete);
-            done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, verdict));
-        }
-    };
-    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(names.len()));
-    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, verdict)| verdict).collect()
-}
-
-fn take<'a>(next: &AtomicUsize, names: &'a [String]) -> Option<(usize, &'a String)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    names.get(at).map(|name| (at, name))
 }
 
 fn run_one(program: &Path, name: &str, complete: bool) -> Outcome<Verdict> {

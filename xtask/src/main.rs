@@ -7,13 +7,17 @@ mod arguments;
 mod bench;
 mod canaries;
 mod cargo;
+mod checkers;
 mod ci;
 mod enumerate;
 mod failure;
 mod libtest;
+mod limited;
 mod loom;
 mod mutants;
 mod offer;
+mod parallel;
+mod planted;
 mod sdk;
 mod serve;
 mod setup;
@@ -46,7 +50,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Ci { install, steps } => ci::run(install, &steps),
         Command::Loom { complete, filter } => loom::run(complete, filter.as_deref()),
         Command::Shuttle { iterations, filter } => shuttle::run(iterations, filter.as_deref()),
-        Command::Mutants { base } => mutants::run(base.as_deref()),
+        Command::Mutants { base, filter } => mutants::run(base.as_deref(), filter.as_deref()),
+        Command::Planted { filter } => planted::run(filter.as_deref()),
         Command::Bench { what, pictures } => bench::run(&what, pictures),
         Command::Canaries { install } => canaries::run(install),
         Command::Sdk { install } => sdk::run(install),

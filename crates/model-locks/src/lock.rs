@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::acquire::Acquire;
@@ -17,7 +17,7 @@ use crate::parcel::Parcel;
 use crate::policy::{Ask, Policy};
 use crate::repair::Repair;
 use crate::snapshot::{Counts, LaneId, Snapshot};
-use crate::sync::{Mutex, contain};
+use crate::sync::{AtomicBool, Mutex, contain};
 
 /// A lock that owns its lanes and lends each of them to one holder at a time.
 ///
@@ -38,8 +38,8 @@ pub(crate) struct Shared<T> {
     core: Mutex<Core<Box<Parcel<T>>, Waker>>,
     observer: Option<Arc<dyn Observer>>,
     /// Whether the last one who asked had to wait: then the next one probably has to, too, and brings its waker along to
-    /// the first look. Nothing but time depends on this guess, so no order of memory is asked of it, and the model checker
-    /// need not see it.
+    /// the first look. Nothing but time depends on this guess, so no order of memory is asked of it. The model checkers see
+    /// it, and try every value that it could have.
     is_busy: AtomicBool,
     /// Rises from lock to lock: the order in which several are taken.
     id: u64,

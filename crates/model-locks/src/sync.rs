@@ -7,7 +7,7 @@ use std::task::Waker;
 
 #[cfg(any(model_locks_loom, model_locks_shuttle))]
 pub use imp::unwinding;
-pub(crate) use imp::{Mutex, Parker, contain, panicking};
+pub(crate) use imp::{AtomicBool, Mutex, Parker, contain, panicking};
 
 use crate::core::Effects;
 
@@ -37,6 +37,8 @@ pub(crate) fn discard(waker: Option<Waker>) {
 
 #[cfg(not(any(model_locks_loom, model_locks_shuttle)))]
 mod imp {
+    pub(crate) use std::sync::atomic::AtomicBool;
+
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
     use std::task::{Wake, Waker};
@@ -125,6 +127,8 @@ mod imp {
     use loom as checker;
     #[cfg(model_locks_shuttle)]
     use shuttle as checker;
+
+    pub(crate) use checker::sync::atomic::AtomicBool;
 
     use checker::sync::{Condvar, MutexGuard};
 

@@ -10,7 +10,9 @@ use model_locks::Counts;
 use model_locks::model::unwinding;
 use std::task::Poll;
 
-use crate::support::{Bound, Engine, assert_idle, counting, engines, held, join, model, poll, use_once};
+use crate::support::{
+    Bound, Engine, assert_idle, block_once, counting, engines, held, join, model, poll, sleep_on, use_once,
+};
 
 /// The holder panics while another thread returns a lane of the same lock, a third one's panic notwithstanding: only the
 /// lane of the one that panicked is quarantined, and the waiter gets the other.
@@ -98,6 +100,24 @@ fn repair_against_acquire() {
             Err(error) => assert!(matches!(error, AcquireError::Quarantined { .. })),
         }
         join(mending);
+        assert_idle(&lock, 1);
+    });
+}
+
+/// A second lane is loaded and the first unloaded, while one request holds or waits and another arrives: both are served,
+/// and the first lane leaves.
+#[test]
+fn add_and_take_a_lane_under_load() {
+    model("add and take a lane under load", Bound::Complete, || {
+        let (lock, lease) = held();
+        let first = lease.lane();
+        let handle = lock.clone();
+        let holder = thread::spawn(move || drop(lease));
+        let request = thread::spawn(move || block_once(&handle));
+        lock.add_lane(Engine::new()).expect("the lock is open");
+        assert!(sleep_on(lock.take_lane(first)).is_some());
+        join(holder);
+        join(request);
         assert_idle(&lock, 1);
     });
 }

@@ -9,7 +9,7 @@ use std::sync::Arc as StdArc;
 use std::task::Context;
 use std::task::Poll;
 
-use crate::support::{Bound, assert_idle, counting, held, join, model, poll};
+use crate::support::{Bound, assert_idle, block_once, counting, held, join, model, poll};
 
 /// A client leaves (its wait is polled once and dropped, as by a deadline) while the holder finishes. The lane must come
 /// home whichever happens first.
@@ -40,7 +40,7 @@ fn cancel_against_hand_over_3() {
             let (_, waker) = counting();
             drop(poll(&mut leaves.acquire(Ask::default()), &waker));
         });
-        let stayer = thread::spawn(move || stays.blocking_acquire(Ask::default()).expect("the lock is open").enter());
+        let stayer = thread::spawn(move || block_once(&stays));
         drop(lease);
         join(leaver);
         join(stayer);

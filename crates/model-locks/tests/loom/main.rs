@@ -12,6 +12,7 @@ mod exclusion;
 mod fair;
 mod lanes;
 mod leaving;
+mod observing;
 mod several;
 mod support;
 mod sweep;

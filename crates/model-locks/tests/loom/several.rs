@@ -42,3 +42,22 @@ fn cancel_of_one_that_wants_both() {
         assert_idle(&b, 1);
     });
 }
+
+/// Two requests that need the same three models (a draft, a target and a judge) and name them in different orders.
+#[test]
+fn three_locks_in_different_orders() {
+    model("three locks in different orders", Bound::Complete, || {
+        let locks = [(); 3].map(|()| engines::<1>());
+        let theirs = locks.clone();
+        let other = thread::spawn(move || {
+            let [a, b, c] = &theirs;
+            let all = block_on(acquire_all([c, b, a].map(|lock| (lock, Ask::default()))));
+            all.expect("all are open").iter_mut().for_each(|lease| lease.enter());
+        });
+        let [a, b, c] = &locks;
+        let all = block_on(acquire_all([a, c, b].map(|lock| (lock, Ask::default()))));
+        all.expect("all are open").iter_mut().for_each(|lease| lease.enter());
+        join(other);
+        locks.iter().for_each(|lock| assert_idle(lock, 1));
+    });
+}

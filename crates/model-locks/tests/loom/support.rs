@@ -3,6 +3,8 @@
 use loom::cell::UnsafeCell;
 use loom::future::block_on;
 use loom::model::Builder;
+use loom::sync::Condvar;
+use loom::sync::Mutex;
 use loom::sync::atomic::AtomicUsize;
 use loom::sync::atomic::Ordering;
 use loom::thread;
@@ -29,6 +31,18 @@ pub(crate) enum Bound {
     Preemptions(usize),
 }
 
+impl Bound {
+    /// `MODEL_LOCKS_PREEMPTIONS` overrides it: a search that is quick rather than complete, for mutants.
+    fn preemptions(self) -> Option<usize> {
+        let most = std::env::var("MODEL_LOCKS_PREEMPTIONS").ok();
+        let most = most.map(|most| most.parse().expect("MODEL_LOCKS_PREEMPTIONS is a number"));
+        most.or(match self {
+            Self::Preemptions(most) if std::env::var_os("MODEL_LOCKS_COMPLETE").is_none() => Some(most),
+            Self::Complete | Self::Preemptions(_) => None,
+        })
+    }
+}
+
 /// Explores a model, says how many executions it took, and fails if it was cut off.
 ///
 /// The checker itself returns as if all were well when a limit stops it, and looks at its limits only every so often. So
@@ -40,16 +54,9 @@ pub(crate) fn model(name: &str, bound: Bound, run: impl Fn() + Sync + Send + 'st
     builder.max_permutations = Some(LIMIT);
     builder.max_duration = None;
     builder.max_branches = 10_000;
-    let explored = match bound {
-        Bound::Preemptions(most) if std::env::var_os("MODEL_LOCKS_COMPLETE").is_none() => {
-            builder.preemption_bound = Some(most);
-            format!("at most {most} preemptions")
-        }
-        Bound::Complete | Bound::Preemptions(_) => {
-            builder.preemption_bound = None;
-            "complete".to_string()
-        }
-    };
+    builder.preemption_bound = bound.preemptions();
+    let explored =
+        builder.preemption_bound.map_or("complete".to_string(), |most| format!("at most {most} preemptions"));
     let executions = StdArc::new(AtomicU64::new(0));
     let counter = StdArc::clone(&executions);
     builder.check(move || {
@@ -89,6 +96,11 @@ pub(crate) fn use_once(lock: &ModelLock<Engine>) {
     block_on(lock.acquire(Ask::default())).expect("the lock is open").enter();
 }
 
+/// The same as a thread that blocks.
+pub(crate) fn block_once(lock: &ModelLock<Engine>) {
+    lock.blocking_acquire(Ask::default()).expect("the lock is open").enter();
+}
+
 /// Counts wakes, where a thread may look.
 pub(crate) struct Count(pub(crate) AtomicUsize);
 
@@ -105,6 +117,36 @@ pub(crate) fn counting() -> (StdArc<Count>, Waker) {
 
 pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// Rings for one thread.
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wake for Bell {
+    fn wake(self: StdArc<Self>) {
+        *self.rung.lock().expect("nobody panics with it") = true;
+        self.changed.notify_one();
+    }
+}
+
+/// Drives a future to its end as a thread that sleeps meanwhile. The checker's own `block_on` also wakes it for no reason;
+/// without that there are far fewer schedules, and three threads that wait can be tried completely.
+pub(crate) fn sleep_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    let bell = StdArc::new(Bell { rung: Mutex::new(false), changed: Condvar::new() });
+    let waker = Waker::from(StdArc::clone(&bell));
+    loop {
+        if let Poll::Ready(output) = poll(&mut future, &waker) {
+            return output;
+        }
+        let mut rung = bell.rung.lock().expect("nobody panics with it");
+        while !*rung {
+            rung = bell.changed.wait(rung).expect("nobody panics with it");
+        }
+        *rung = false;
+    }
 }
 
 pub(crate) fn join<R>(thread: thread::JoinHandle<R>) -> R {

@@ -1,13 +1,12 @@
 //! A grant that is taken back against the one it was meant for.
 
-use loom::future::block_on;
 use loom::sync::atomic::Ordering;
 use loom::thread;
 use model_locks::Ask;
 use model_locks::Patience;
 use std::task::Poll;
 
-use crate::support::{Bound, assert_idle, counting, held, join, model, poll};
+use crate::support::{Bound, assert_idle, counting, held, join, model, poll, sleep_on};
 
 /// Takes every unclaimed grant back at once.
 const NOW: Patience = Patience { report: 0, revoke: 0 };
@@ -26,8 +25,8 @@ fn revoke_against_claim() {
 
         let handle = lock.clone();
         let tick = thread::spawn(move || handle.sweep(0, NOW).revoked.len());
-        let claim = thread::spawn(move || block_on(first).expect("the lock is open").enter());
-        block_on(second).expect("the lock is open").enter();
+        let claim = thread::spawn(move || sleep_on(first).expect("the lock is open").enter());
+        sleep_on(second).expect("the lock is open").enter();
         join(tick);
         join(claim);
         assert_idle(&lock, 1);

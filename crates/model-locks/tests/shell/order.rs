@@ -92,6 +92,7 @@ fn the_head_of_a_class_is_passed_over_as_often_as_its_bound_says() {
                 break;
             }
             passed_over += 1;
+            assert!(passed_over <= bound, "{class:?} is passed over for ever");
             lease = above.lease();
         }
         assert_eq!(passed_over, bound, "{class:?}");

@@ -10,6 +10,9 @@
 #![cfg(model_locks_shuttle)]
 
 mod ends;
+mod lanes;
 mod mixes;
 mod order;
+mod parking;
+mod several;
 mod support;

@@ -43,7 +43,7 @@ fn run(scheduler: impl Scheduler + 'static, iterations: usize, model: fn()) {
 /// Notices two holders of one lane. The value of a lane would not: `&mut` to it is exclusive by ownership, and this asks
 /// whether the lock believes so, too.
 #[derive(Clone, Default)]
-pub(crate) struct Watch(Arc<[AtomicBool; 4]>);
+pub(crate) struct Watch(Arc<[AtomicBool; 8]>);
 
 impl Watch {
     /// Uses a lease for a while, in which other threads run.

@@ -5,6 +5,7 @@ mod exhaustive;
 mod random;
 mod reference;
 mod shares;
+mod slab;
 mod trial;
 
 pub(super) use random::Random;
