@@ -1,7 +1,8 @@
 //! The wait for a lane, as a future.
 //!
-//! A first poll looks under the mutex; if it has to wait, it clones the waker outside and looks *again* before it
-//! enqueues. Without the second look, a lane that came home in between would lie free beside a sleeping waiter.
+//! A first poll looks under the mutex, unless the lock seems busy; if it has to wait, it clones the waker outside and looks,
+//! *again* or for the first time, before it enqueues. Without this look, a lane that came home in between would lie free
+//! beside a sleeping waiter.
 
 use std::fmt;
 use std::mem;

@@ -18,7 +18,8 @@ impl<T> Acquire<T> {
         }
         let mut has_place = false;
         block(|waker| {
-            // That no lane is free is known; look again only behind the queue's waker.
+            // A lane was not free, or not expected to be. The first poll takes a place or a lane; only then is there something
+            // to be claimed.
             if mem::replace(&mut has_place, true) { self.poll_with(waker) } else { self.poll_in_queue(waker) }
         })
     }
@@ -31,7 +32,10 @@ pub(crate) fn block<R>(mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
     let waker = parker.waker();
     loop {
         match poll(&waker) {
-            Poll::Ready(answer) => return answer,
+            Poll::Ready(answer) => {
+                parker.keep();
+                return answer;
+            }
             Poll::Pending => parker.park(),
         }
     }

@@ -20,7 +20,7 @@ impl<T> ModelLock<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for no holder. It takes time in proportion to the number of waiters.
+    /// Waits for no holder. It takes time in proportion to the most that ever waited at once.
     pub fn close(&self) {
         self.shared.change(|core, effects| core.close(effects));
     }

@@ -19,7 +19,8 @@ use crate::sync::panicking;
 ///
 /// It never panics by itself. If it is dropped while its thread unwinds from a panic that began during the hold, the
 /// lane is quarantined, because nobody knows in what state it was left. A panic that had begun before the hold is
-/// somebody else's and is ignored, and so is one that was caught before the lease was dropped.
+/// somebody else's and is ignored, and so is one that was caught before the lease was dropped. A lease that was *taken*
+/// while its thread unwound is not watched at all, wherever it goes afterwards.
 #[must_use = "dropping a lease gives the lane back at once"]
 #[clippy::has_significant_drop]
 pub struct Lease<T> {
@@ -71,6 +72,13 @@ impl<T> Lease<T> {
     pub fn charge(&self, units: u64) {
         if self.shared.fair_share {
             self.shared.with(|core| core.charge(self.lane(), units));
+        }
+    }
+
+    /// Gives the lane back as sound, even while the thread unwinds: nobody has seen its value.
+    pub(crate) fn give_back_unseen(mut self) {
+        if let Some(parcel) = self.parcel.take() {
+            self.shared.change(|core, effects| core.put_back(parcel.lane, parcel, effects));
         }
     }
 

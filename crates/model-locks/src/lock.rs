@@ -1,9 +1,10 @@
 //! The lock: a handle to one core behind one mutex.
 //!
-//! Every operation is one short section of that mutex (two for a first poll that has to wait), and no foreign code runs
-//! inside: no waker, no value's destructor.
+//! Every operation is one short section of that mutex (two for a first poll that has to wait and did not expect it), and
+//! no foreign code runs inside: no waker, no value's destructor.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -245,6 +246,10 @@ impl<T> ModelLock<T> {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
+
+// What a panic leaves behind is quarantined, and observers can do no harm: there is no broken state to be seen.
+impl<T> UnwindSafe for ModelLock<T> {}
+impl<T> RefUnwindSafe for ModelLock<T> {}
 
 impl<T> Clone for ModelLock<T> {
     fn clone(&self) -> Self {

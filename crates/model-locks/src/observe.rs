@@ -66,8 +66,9 @@ pub enum Event {
         /// Which lane, by whom.
         grant: Grant,
     },
-    /// A grant was not claimed in time and was [taken back](crate::ModelLock::sweep). Its waiter is parked, or
-    /// superseded if a newer one of its key waits; when it is polled again, it is granted a lane or enqueued.
+    /// A grant was not claimed in time and was [taken back](crate::ModelLock::sweep). Its waiter is parked; when
+    /// it is polled again, it is granted a lane or enqueued. If another of its key waits or is parked, the older of the two
+    /// is superseded, and refused next.
     Revoked {
         /// Which lane, from whom.
         grant: Grant,

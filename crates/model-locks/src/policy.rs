@@ -25,9 +25,11 @@ pub struct Policy {
     /// Default: `[u32::MAX, 4, 16]`.
     ///
     /// After that many grants to higher classes the head of this class is next; when two classes are due at once, the
-    /// lower one goes first. So a class of bound `k` gets at least one grant in `k + 2` while it waits. The entry of
-    /// [`Class::Interactive`] is never looked at, because no class is higher. A bound of 0 means *never passed over*,
-    /// which puts the class before the higher ones.
+    /// lower one goes first. So while it waits, [`Class::Background`] of bound `b` gets at least one grant in `b + 1`, and
+    /// [`Class::Normal`] of bound `k` one in `k + 2` if `b > k`, as by default; beside a smaller `b` it can be as few as
+    /// one in `k + 1 + (k + 1) / b`, rounded up. The entry of [`Class::Interactive`] is never looked at, because no class is
+    /// higher. A bound of 0 means *never passed over*, which puts the class before the higher ones for as long as it
+    /// waits.
     pub bypass_max: [u32; 3],
 
     /// Whether the clients of a class share its service, instead of being served in order of arrival. Default: `false`.
@@ -39,8 +41,8 @@ pub struct Policy {
     /// itself.
     ///
     /// Nothing is earned by being idle: a client that begins to wait is lifted to the least count of those who wait
-    /// already, or, if nobody does, to what the client granted last had then. A class in which nobody waits and nobody
-    /// holds a lane forgets all counts.
+    /// already, or, if nobody does, to the highest count that was the least when somebody was granted or began to wait. A
+    /// class in which nobody waits and nobody holds a lane forgets all counts.
     ///
     /// # Bounds
     ///

@@ -18,6 +18,9 @@ use crate::lock::ModelLock;
 
 /// The locks of several models by id, with aliases. Look a lock up once per request and keep the handle.
 ///
+/// Names are compared, hashed, cloned and dropped while no other name can be changed. So what `K` does then must not change
+/// the registry; it may look names up.
+///
 /// ```
 /// use model_locks::{ModelLock, ModelLocks, Policy, UnknownModel};
 ///

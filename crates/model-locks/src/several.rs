@@ -19,7 +19,8 @@ use crate::policy::Ask;
 /// only for locks taken by *one* call: **hold no lease when you call this**, nor take another before you let go of these.
 ///
 /// What was taken first is held while the rest is waited for, so it may be held idle for as long as the longest queue
-/// lasts. Lanes of one lock cannot be taken together.
+/// lasts. Lanes of one lock cannot be taken together. So poll it: what it has taken is leased, and no
+/// [sweep](ModelLock::sweep) takes it back from a future that is forgotten.
 ///
 /// # Fairness
 ///
@@ -138,8 +139,8 @@ impl<T> AcquireAll<T> {
     fn release(&mut self) {
         self.stage = Stage::Done;
         self.waits.clear();
-        while let Some(last) = self.leases.pop() {
-            drop(last);
+        while let Some((_, last)) = self.leases.pop() {
+            last.give_back_unseen();
         }
     }
 }

@@ -17,8 +17,10 @@ impl<T> ModelLock<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for nobody but the sections of other operations, which are short. Its own takes time in proportion to the
-    /// number of waiters.
+    /// Waits for nobody but the sections of other operations, which are short. Its own takes time in proportion to the most
+    /// that ever waited at once, which [`Policy::queue_max`](crate::Policy::queue_max) bounds.
+    ///
+    /// What a pending [`acquire_all`](crate::acquire_all) has taken is leased, and no sweep takes it back.
     ///
     /// # Fairness
     ///

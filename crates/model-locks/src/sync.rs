@@ -39,6 +39,7 @@ pub(crate) fn discard(waker: Option<Waker>) {
 mod imp {
     pub(crate) use std::sync::atomic::AtomicBool;
 
+    use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
     use std::task::{Wake, Waker};
@@ -65,7 +66,9 @@ mod imp {
     }
 
     thread_local! {
-        static PARKER: Arc<Parker> = Parker::new();
+        /// `None` while a wait of this thread uses it. A wake of the outer wait must not be consumed by one that an
+        /// observer or a waker begins within it, so that one gets another parker.
+        static PARKER: Cell<Option<Arc<Parker>>> = const { Cell::new(None) };
     }
 
     impl Parker {
@@ -77,7 +80,12 @@ mod imp {
         /// one for the next wait, and looks again.
         pub(crate) fn current() -> Arc<Self> {
             // No thread-local is left while the thread's last destructors run.
-            PARKER.try_with(Arc::clone).unwrap_or_else(|_| Self::new())
+            PARKER.try_with(Cell::take).ok().flatten().unwrap_or_else(Self::new)
+        }
+
+        /// Keeps it for the next wait of the thread.
+        pub(crate) fn keep(self: Arc<Self>) {
+            let _ = PARKER.try_with(|parker| parker.set(Some(self)));
         }
 
         pub(crate) fn waker(self: &Arc<Self>) -> Waker {
@@ -158,6 +166,8 @@ mod imp {
         pub(crate) fn waker(self: &Arc<Self>) -> Waker {
             Waker::from(Arc::clone(self))
         }
+
+        pub(crate) fn keep(self: Arc<Self>) {}
 
         pub(crate) fn park(&self) {
             let mut woken = self.woken.lock();

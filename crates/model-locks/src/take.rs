@@ -69,13 +69,13 @@ impl<T> TakeLane<T> {
 
     fn enter(&mut self, waker: &Waker) -> Poll<Option<Box<Parcel<T>>>> {
         // The first look spares the clone. The second one counts: the lane may come home while the waker is cloned.
-        let value = self.shared.with(|core| core.take(self.lane));
+        let value = self.shared.change(|core, effects| core.take(self.lane, effects));
         if value.is_ready() {
             self.stage = Stage::Done;
             return value;
         }
         let waker = waker.clone();
-        match self.shared.with(|core| core.want(self.lane, waker)) {
+        match self.shared.change(|core, effects| core.want(self.lane, waker, effects)) {
             Ok(key) => {
                 self.stage = Stage::Waiting(key);
                 Poll::Pending

@@ -62,7 +62,7 @@ impl<V> Lanes<V> {
     /// A new lane, free.
     pub(super) fn add(&mut self, value: V) -> LaneId {
         let id = LaneId(self.next);
-        self.next += 1;
+        self.next = self.next.checked_add(1).expect("a lock gives each id once, and has given four billion");
         self.freed_total += 1;
         let hold = Hold { ticket: Ticket(0), ask: Ask::default() };
         let freed = self.freed_total;

@@ -5,6 +5,7 @@
 //! passed on. Whoever did not claim is *parked*: it keeps its place by arrival and counts as waiting, but is not chosen
 //! until it looks again. So a dead future costs one lane one term, once.
 
+use super::news::News;
 use super::queue::{Queue, Seat, UNSEEN, WaiterKey};
 use super::slab::Index;
 use super::{Core, Effects, Entered, Looked};
@@ -24,10 +25,10 @@ impl<V, W> Core<V, W> {
             // Only for the sake of somebody who waits for it. One who takes the lane out has no use for a parked waiter
             // that would then count against the queue in place of none.
             let is_missed = self.queue.len() > 0 && self.lanes.taker(lane).is_none();
-            if age >= patience.revoke && is_missed {
-                self.queue.park(index);
+            if age >= patience.revoke && patience.revoke != u64::MAX && is_missed {
                 let waiting = self.queue.len();
                 self.news.tell(|| Event::Revoked { grant, waiting });
+                self.queue.park(index, effects, &mut self.news);
                 self.queue.given_back(&grant.ask);
                 self.lanes.withdraw(lane);
                 self.pass_on(lane, effects);
@@ -61,7 +62,7 @@ impl<W> Queue<W> {
         let granted = self.nodes.entries_mut().filter_map(|(index, node)| match &mut node.seat {
             Seat::Granted { lane, seen } => {
                 if *seen == UNSEEN {
-                    *seen = now;
+                    *seen = now.min(UNSEEN - 1);
                 }
                 Some((index, *lane, *seen))
             }
@@ -70,19 +71,22 @@ impl<W> Queue<W> {
         granted.collect()
     }
 
-    /// Takes the grant of a waiter away. If a newer one of its key waits already, it is superseded after all.
-    fn park(&mut self, index: Index) {
+    /// Takes the grant of a waiter away. If another waits or is parked under its key, the older of the two is superseded.
+    fn park(&mut self, index: Index, effects: &mut Effects<W>, news: &mut News) {
         let node = self.nodes.get_mut(index);
-        match node.ask.supersede_key().map(|key| self.keys.entry(key)) {
-            Some(std::collections::btree_map::Entry::Occupied(_)) => {
-                node.seat = Seat::Refused(Box::new(AcquireError::Superseded));
-                return;
-            }
-            Some(std::collections::btree_map::Entry::Vacant(entry)) => drop(entry.insert(index)),
-            None => {}
-        }
         node.seat = Seat::Parked;
+        let (arrived, key) = (node.arrived, node.ask.supersede_key());
         self.parked += 1;
+        let Some(key) = key else { return };
+        let mut newest = index;
+        if let Some(&other) = self.keys.get(&key) {
+            let mut older = other;
+            if self.nodes.get(other).arrived > arrived {
+                (older, newest) = (index, other);
+            }
+            self.refuse(older, AcquireError::Superseded, effects, news);
+        }
+        self.keys.insert(key, newest);
     }
 
     /// Puts one that was parked back into its list, by its arrival.

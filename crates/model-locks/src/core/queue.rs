@@ -201,7 +201,7 @@ impl<W> Queue<W> {
         debug_assert!(self.len() + self.parked == 0, "somebody was not refused");
     }
 
-    fn refuse(&mut self, index: Index, error: AcquireError, effects: &mut Effects<W>, news: &mut News) {
+    pub(super) fn refuse(&mut self, index: Index, error: AcquireError, effects: &mut Effects<W>, news: &mut News) {
         let node = self.nodes.get_mut(index);
         let (ask, waker) = (node.ask, node.waker.take());
         match mem::replace(&mut node.seat, Seat::Refused(Box::new(error.clone()))) {

@@ -30,17 +30,25 @@ pub(crate) struct TakerKey(Index);
 
 impl<V, W> Core<V, W> {
     /// Takes a lane out if it is home. Ready with `None` if it can never be had.
-    pub(crate) fn take(&mut self, lane: LaneId) -> Poll<Option<V>> {
+    pub(crate) fn take(&mut self, lane: LaneId, effects: &mut Effects<W>) -> Poll<Option<V>> {
         if !self.lanes.may_be_wanted(lane) {
             return Poll::Ready(None);
         }
-        self.lanes.take_out(lane).map_or(Poll::Pending, |value| Poll::Ready(Some(value)))
+        let Some(value) = self.lanes.take_out(lane) else { return Poll::Pending };
+        // Beside a free lane nobody waits, but some may be parked.
+        self.refuse_if_out_of_service(effects);
+        Poll::Ready(Some(value))
     }
 
     /// Like [`take`](Self::take), but leaves a waker where that is pending. What is ready comes with the waker, which was
     /// not needed.
-    pub(crate) fn want(&mut self, lane: LaneId, waker: W) -> Result<TakerKey, (Option<V>, W)> {
-        match self.take(lane) {
+    pub(crate) fn want(
+        &mut self,
+        lane: LaneId,
+        waker: W,
+        effects: &mut Effects<W>,
+    ) -> Result<TakerKey, (Option<V>, W)> {
+        match self.take(lane, effects) {
             Poll::Ready(value) => Err((value, waker)),
             Poll::Pending => {
                 let index = self.takers.occupy();

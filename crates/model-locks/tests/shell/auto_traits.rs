@@ -92,3 +92,9 @@ fn a_lease_is_not_cloned() {
     lacks!(Repair<u8>: Clone);
     lacks!(Acquire<u8>: Clone);
 }
+
+#[test]
+fn a_handle_may_be_used_after_a_panic() {
+    fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is_unwind_safe::<ModelLock<u32>>();
+}

@@ -274,3 +274,23 @@ fn values_are_dropped_with_the_last_handle() {
     drop(lease);
     assert_eq!(drops.load(Ordering::SeqCst), 3);
 }
+
+/// A waker whose destructor panics is contained like one that panics when it is woken.
+#[test]
+fn a_waker_that_panics_when_it_is_dropped_does_no_harm() {
+    struct Fragile;
+    impl Wake for Fragile {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("the destructor of a waker");
+        }
+    }
+    let (lock, lease) = held();
+    let mut wait = Task::new(lock.acquire(Ask::default()));
+    assert!(wait.poll_with(&Waker::from(Arc::new(Fragile))).is_pending());
+    drop(wait);
+    drop(lease);
+    assert_eq!(lock.counts().free, 1);
+}

@@ -1,6 +1,7 @@
 //! Several locks taken by one call.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use model_locks::{
@@ -131,4 +132,21 @@ fn threads_in_opposite_order_get_on() {
         }
     });
     assert_eq!((a.counts().free, b.counts().free), (1, 1));
+}
+
+/// Nobody has seen the value of a lane that was taken for a call that did not return.
+#[test]
+fn a_panic_beside_the_call_breaks_no_lane() {
+    let (first, second) = (ModelLock::new([0], Policy::default()), ModelLock::new([1], Policy::default()));
+    let _held = second.try_acquire(Ask::default()).expect("it is free");
+    let mut all = Task::new(acquire_all([(&first, Ask::default()), (&second, Ask::default())]));
+    assert!(all.poll().is_pending());
+    let mut waits = queue_normal(&first);
+    let unwound = catch_unwind(AssertUnwindSafe(move || {
+        let _all = all;
+        panic!("something else in the same task");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(first.counts().quarantined, 0);
+    drop(waits.lease());
 }

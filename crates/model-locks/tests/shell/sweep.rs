@@ -1,6 +1,6 @@
 //! Grants that nobody claims: the hang, and the cure.
 
-use model_locks::{AcquireError, Ask, Class, Counts, Patience, Policy, Swept};
+use model_locks::{AcquireError, Ask, Class, Counts, ModelLock, Patience, Policy, Swept};
 
 use crate::support::{Task, held, held_with, queue, queue_normal};
 
@@ -232,4 +232,42 @@ fn a_parked_waiter_waits_in_its_class() {
     assert_eq!((low.wakes(), higher.wakes()), (1, 1));
     drop(higher.lease());
     drop(low.lease());
+}
+
+/// Whichever of the two is taken back first.
+#[test]
+fn of_two_that_lose_their_grants_the_older_is_superseded() {
+    let lock = ModelLock::new([0, 1], Policy::default());
+    let mut leases = [0, 1].map(|_| lock.try_acquire(Ask::default()).ok());
+    let key = Ask::default().supersede(1);
+    let mut older = queue(&lock, key);
+    drop(leases[0].take());
+    let mut newer = queue(&lock, key);
+    drop(leases[1].take());
+    let _others = [queue_normal(&lock), queue_normal(&lock)];
+    assert_eq!(lock.sweep(0, Patience { report: 0, revoke: 0 }).revoked.len(), 2);
+    assert!(newer.poll().is_pending(), "there is no newer one");
+    assert_eq!(older.refusal(), AcquireError::Superseded);
+}
+
+#[test]
+fn a_patience_without_end_never_takes_back() {
+    let (lock, lease) = held();
+    let _waits = [queue_normal(&lock), queue_normal(&lock)];
+    drop(lease);
+    let patience = Patience { report: 5, revoke: u64::MAX };
+    assert_eq!(lock.sweep(0, patience), Swept::default());
+    let swept = lock.sweep(u64::MAX, patience);
+    assert_eq!((swept.unclaimed.len(), swept.revoked.len()), (1, 0));
+}
+
+/// A time at the end of its range is a time like any other.
+#[test]
+fn a_grant_first_seen_at_the_end_of_time_grows_old() {
+    let (lock, lease) = held();
+    let _waits = [queue_normal(&lock), queue_normal(&lock)];
+    drop(lease);
+    let patience = Patience { report: 1, revoke: u64::MAX };
+    let _first_seen = lock.sweep(u64::MAX, patience);
+    assert_eq!(lock.sweep(u64::MAX, patience).unclaimed.len(), 1);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use model_locks::{AcquireError, Ask, LaneState, ModelLock, Policy};
+use model_locks::{AcquireError, Ask, LaneState, ModelLock, Patience, Policy};
 
 use crate::support::{Count, Task, held, queue_normal};
 
@@ -210,4 +210,20 @@ fn a_drained_lock_gives_its_lanes_back() {
     assert_eq!(lanes, [(0, "a"), (1, "b"), (2, "c")]);
     assert_eq!(lock.take_lanes(), Some(vec![]));
     assert!(end.poll().is_ready(), "it stays the end");
+}
+
+/// Beside a free lane nobody waits, but somebody may be parked: it must not wait on when the last sound lane is gone.
+#[test]
+fn one_who_is_parked_is_refused_when_the_last_sound_lane_leaves() {
+    let (lock, lease) = held();
+    let mut parked = queue_normal(&lock);
+    let mut second = queue_normal(&lock);
+    drop(lease);
+    assert_eq!(lock.sweep(0, Patience { report: 0, revoke: 0 }).revoked.len(), 1);
+    drop(second.lease());
+    let sound = lock.snapshot().lanes[0].id;
+    let broken = lock.add_lane(1).expect("the lock is open");
+    lock.try_acquire(Ask::default().prefer(broken)).expect("it is free").quarantine("broken");
+    assert!(Task::new(lock.take_lane(sound)).ready().is_some(), "it was home");
+    assert_eq!(parked.refusal(), AcquireError::Quarantined { reason: "broken".into() });
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use model_locks::{AcquireError, Ask, Class, Lease, ModelLock, Policy};
+use model_locks::{AcquireError, Ask, Class, Event, Lease, ModelLock, Observer, Policy};
 
 use crate::support::held;
 
@@ -177,7 +177,15 @@ fn a_thread_may_wait_in_its_last_destructor() {
     let (lock, lease) = held();
     let (tell, told) = mpsc::channel();
     let handle = lock.clone();
-    let exiting = thread::spawn(move || AT_EXIT.set(Some(WaitsAtExit(handle, tell))));
+    let (before, before_lease) = held();
+    let before_handle = before.clone();
+    let exiting = thread::spawn(move || {
+        AT_EXIT.set(Some(WaitsAtExit(handle, tell)));
+        // The thread's own parker is made only now, so it is gone when the destructor above runs.
+        drop(before_handle.blocking_acquire(Ask::default()));
+    });
+    await_waiting(&before, 1);
+    drop(before_lease);
     await_waiting(&lock, 1);
     drop(lease);
     assert_eq!(told.recv(), Ok(7));
@@ -198,4 +206,34 @@ fn a_blocked_wait_leaves_the_park_token_alone() {
     // Returns at once, because the token given above is still there.
     thread::park();
     releasing.join().expect("it does not panic");
+}
+
+/// Waits for another lock while it hears that somebody waits for this one.
+struct WaitsElsewhere {
+    other: ModelLock<u32>,
+    waits: AtomicBool,
+}
+
+impl Observer for WaitsElsewhere {
+    fn on(&self, event: &Event) {
+        if matches!(event, Event::Enqueued { .. }) && self.waits.swap(false, Ordering::SeqCst) {
+            drop(self.other.blocking_acquire(Ask::default()).expect("the other lock is open"));
+        }
+    }
+}
+
+/// If both waits of the thread slept on one parker, the inner one would consume the wake of the outer one, which would
+/// then sleep for ever beside its lane.
+#[test]
+fn a_wait_within_a_wait_takes_no_wake_from_it() {
+    let (other, other_lease) = held();
+    let observer = Arc::new(WaitsElsewhere { other: other.clone(), waits: AtomicBool::new(true) });
+    let lock = ModelLock::with_observer([7], Policy::default(), observer);
+    let lease = lock.try_acquire(Ask::default()).expect("it is free");
+    let outer = lock.clone();
+    let waits = thread::spawn(move || *outer.blocking_acquire(Ask::default()).expect("the lock is open"));
+    await_waiting(&other, 1);
+    drop(lease);
+    drop(other_lease);
+    assert_eq!(waits.join().expect("it does not panic"), 7);
 }

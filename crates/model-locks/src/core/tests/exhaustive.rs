@@ -19,6 +19,8 @@ struct Scope {
     lanes_max: usize,
     takes_max: usize,
     asks: Vec<Ask>,
+    /// What has happened before.
+    start: Vec<Step>,
     /// What may be charged to a lease in one step.
     charges: Vec<u64>,
     tries: bool,
@@ -39,6 +41,7 @@ impl Default for Scope {
             lanes_max: 0,
             takes_max: 0,
             asks: vec![Ask::new(Class::Normal)],
+            start: Vec::new(),
             charges: Vec::new(),
             tries: false,
             sweeps: false,
@@ -87,7 +90,12 @@ impl Scope {
         let deeper = std::env::var("MODEL_LOCKS_DEPTH").ok().and_then(|depth| depth.parse().ok());
         self.depth += deeper.unwrap_or(0);
         let mut history = History { steps: Vec::new(), replay: format!("scope: {}", self.name) };
-        let start = Trial::new(&self.policy, self.lanes);
+        let mut start = Trial::new(&self.policy, self.lanes);
+        self.depth += self.start.len();
+        for &step in &self.start {
+            history.steps.push(step);
+            start.play(step);
+        }
         let histories = self.explore(&start, &mut history);
         println!("{}: {histories} histories of up to {} steps", self.name, self.depth);
         assert!(histories > 10_000, "the scope has become too small to say anything");
@@ -226,6 +234,17 @@ fn unclaimed_grants_of_a_lock_in_trouble() {
     let asks = vec![Ask::new(Class::Normal).supersede(1), Ask::new(Class::Interactive)];
     let scope = Scope { name: "unclaimed grants in trouble", policy, asks, sweeps: true, ..Scope::default() };
     Scope { repairs: true, takes_max: 1, depth: 6, ..scope }.play_all();
+}
+
+/// One who has lost a grant beside one who has been given it, while lanes break and leave.
+#[test]
+fn unclaimed_grants_beside_a_lane_that_leaves() {
+    let policy = Policy { queue_max: 2, ..Policy::default() };
+    let ask = Ask::new(Class::Normal);
+    let start = [[Step::Ask(ask); 4].as_slice(), &[Step::Return(0), Step::Sweep { later: 1, revoke: 0 }]].concat();
+    let scope =
+        Scope { name: "unclaimed grants, two lanes", policy, start, lanes: 2, sweeps: true, ..Scope::default() };
+    Scope { repairs: true, takes_max: 1, waits_max: 2, closes: false, depth: 5, ..scope }.play_all();
 }
 
 /// Two clients, and asks of none, share one lane by what they are charged.

@@ -1,5 +1,7 @@
 //! The lock as one would explain it: lists, searched from the front. Slow, and without any cleverness to get wrong.
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use super::shares::ObviousFair;
 use crate::error::AcquireError;
 use crate::observe::{Event, Grant};
 use crate::policy::{Ask, Class, Policy, WhenAllQuarantined};
-use crate::snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, Ticket, WaiterView};
+use crate::snapshot::{LaneId, LaneState, Ticket};
 use crate::sweep::{Patience, Swept, Unclaimed};
 
 #[derive(Clone, Debug)]
@@ -95,13 +97,7 @@ impl Reference {
             return Some(answer);
         }
         if let Some(at) = self.under_key(ask) {
-            if self.waiters[at].1 == Fate::Waiting {
-                self.woken.push(self.waiters[at].0.tag);
-                self.fair.parted(self.waiters[at].0);
-            }
-            self.waiters[at].1 = Fate::Refused(AcquireError::Superseded);
-            self.remember(None);
-            self.refused(self.waiters[at].0, AcquireError::Superseded);
+            self.supersede(at);
         }
         let (waiting, limit) = (self.waiting().count() + self.parked(), self.policy.queue_max);
         if waiting >= limit {
@@ -164,11 +160,24 @@ impl Reference {
 
     fn revoke(&mut self, grant: Grant) {
         let at = self.waiters.iter().position(|(ask, _)| ask.tag == grant.ask.tag).expect("it was granted");
-        let superseded = self.under_key(grant.ask).is_some();
-        self.waiters[at].1 = if superseded { Fate::Refused(AcquireError::Superseded) } else { Fate::Parked };
-        self.fair.given_back(grant.ask, grant.lane);
         self.news.push(Event::Revoked { grant, waiting: self.waiting().count() });
+        let other = self.under_key(grant.ask);
+        self.waiters[at].1 = Fate::Parked;
+        if let Some(other) = other {
+            self.supersede(at.min(other));
+        }
+        self.fair.given_back(grant.ask, grant.lane);
         self.put_back(grant.lane);
+    }
+
+    fn supersede(&mut self, at: usize) {
+        if self.waiters[at].1 == Fate::Waiting {
+            self.woken.push(self.waiters[at].0.tag);
+            self.fair.parted(self.waiters[at].0);
+        }
+        self.waiters[at].1 = Fate::Refused(AcquireError::Superseded);
+        self.remember(None);
+        self.refused(self.waiters[at].0, AcquireError::Superseded);
     }
 
     /// Who waits or is parked under the key of this ask.
@@ -257,7 +266,11 @@ impl Reference {
         }
         match self.lanes.get(&id) {
             None => Some(false),
-            Some(LaneState::Free | LaneState::Quarantined { .. }) => Some(self.remove(id)),
+            Some(LaneState::Free | LaneState::Quarantined { .. }) => {
+                self.remove(id);
+                self.refuse_if_out_of_service();
+                Some(true)
+            }
             Some(_) => None,
         }
     }
@@ -320,68 +333,6 @@ impl Reference {
     pub(super) fn is_drained(&self) -> bool {
         let home = |state: &LaneState| matches!(state, LaneState::Free | LaneState::Quarantined { .. });
         self.closed && self.lanes.values().all(home)
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        let count = |is: fn(&LaneState) -> bool| self.lanes.values().filter(|state| is(state)).count();
-        Counts {
-            free: count(|state| matches!(state, LaneState::Free)),
-            leased: count(|state| matches!(state, LaneState::Leased { .. })),
-            granted: count(|state| matches!(state, LaneState::Granted { .. })),
-            quarantined: count(|state| matches!(state, LaneState::Quarantined { .. } | LaneState::InRepair)),
-            leaving: count(|state| matches!(state, LaneState::Leaving)),
-            waiting: self.waiting().count(),
-            parked: self.parked(),
-            closed: self.closed,
-        }
-    }
-
-    /// The order of service is found by serving: a copy grants until nobody waits.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let mut copy = self.clone();
-        let mut waiting = Vec::new();
-        while let Some(at) = copy.next() {
-            let ask = copy.waiters[at].0;
-            copy.remember(Some(ask.class));
-            copy.waiters.remove(at);
-            // Lanes that nobody has seen, one for each.
-            copy.fair.granted(ask, LaneId(u32::MAX - waiting.len() as u32));
-            copy.remember(None);
-            waiting.push(WaiterView { position: waiting.len(), class: ask.class, tag: ask.tag });
-        }
-        let lanes = self.lanes.iter().map(|(&id, state)| LaneView { id, state: state.clone() }).collect();
-        Snapshot { lanes, waiting, closed: self.closed, granted_total: self.granted_total }
-    }
-
-    /// Whose turn it is: the first of the lowest class that has been passed over often enough, else of the highest.
-    fn next(&self) -> Option<usize> {
-        for class in [Class::Background, Class::Normal] {
-            if self.first(class).is_some() && self.passed_over(class) >= self.policy.bypass_max[class.index()] {
-                return self.first(class);
-            }
-        }
-        Class::ALL.into_iter().find_map(|class| self.first(class))
-    }
-
-    fn first(&self, class: Class) -> Option<usize> {
-        match self.fair.next(class) {
-            None => self.waiting().find(|&at| self.waiters[at].0.class == class),
-            Some(tag) => self.waiting().find(|&at| Some(self.waiters[at].0.tag) == tag),
-        }
-    }
-
-    /// Grants to higher classes while this one waited without a break and without a grant.
-    fn passed_over(&self, class: Class) -> u32 {
-        let mut times = 0;
-        for &(granted, waited) in self.moments.iter().rev() {
-            if !waited[class.index()] || granted == Some(class) {
-                break;
-            }
-            if granted.is_some_and(|granted| granted < class) {
-                times += 1;
-            }
-        }
-        times
     }
 
     fn remember(&mut self, granted: Option<Class>) {

@@ -342,12 +342,12 @@ impl Trial {
     fn take(&mut self, lane: LaneId) {
         let expected = self.reference.take(lane);
         self.tags += 1;
-        match self.core.take(lane) {
+        match self.core.take(lane, &mut self.effects) {
             Poll::Ready(value) => self.left(lane, value, expected),
             Poll::Pending => {
                 assert_eq!(expected, None, "it should have been decided at once");
                 self.reference.takers.push((self.tags, lane));
-                let key = self.core.want(lane, self.tags).expect("it was pending one line above");
+                let key = self.core.want(lane, self.tags, &mut self.effects).expect("it was pending one line above");
                 self.takes.push((self.tags, lane, key));
             }
         }
