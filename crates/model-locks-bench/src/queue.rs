@@ -37,61 +37,80 @@ pub(crate) fn run(results: &mut Results) {
     views(results);
 }
 
-/// The times of one candidate, a number for each round. `worst` is the slowest single operation of the round, on the
-/// way from nobody to all waiting and back.
+/// The times of one candidate, a number for each round: of a crowd at a new lock, and of the next one at the same lock,
+/// which finds the memory that the first one needed. `worst` is the slowest single operation on the way up and down.
 #[derive(Clone)]
 struct Samples {
     name: &'static str,
-    enqueue: Vec<f64>,
-    enqueue_worst: Vec<f64>,
-    cancel: Vec<f64>,
-    cancel_worst: Vec<f64>,
+    first: Vec<Crowd>,
+    next: Vec<Crowd>,
+}
+
+#[derive(Clone, Copy)]
+struct Crowd {
+    enqueue: f64,
+    enqueue_worst: f64,
+    cancel: f64,
+    cancel_worst: f64,
 }
 
 impl Samples {
     fn new<P: AsyncPeer>() -> Self {
-        let [enqueue, enqueue_worst, cancel, cancel_worst] = Default::default();
-        Self { name: P::NAME, enqueue, enqueue_worst, cancel, cancel_worst }
+        Self { name: P::NAME, first: Vec::new(), next: Vec::new() }
     }
 
     fn add<P: AsyncPeer>(&mut self, waiting: usize) {
         let lock = P::new();
-        let overhead = clock::overhead();
         let mut context = Context::from_waker(Waker::noop());
         let mut holder = Box::pin(lock.acquire());
         let held = holder.as_mut().poll(&mut context);
         assert!(held.is_ready(), "the lock is free");
-        // Boxed and emptied in place, so that no allocation of ours is measured.
-        let mut waits = (0..waiting + BATCH).map(|_| Box::pin(Some(lock.acquire()))).collect::<Vec<_>>();
-        let mut poll = |wait: &mut Pin<Box<Option<_>>>| {
-            let wait = wait.as_mut().as_pin_mut().expect("not cancelled yet");
-            assert!(Future::poll(wait, &mut context).is_pending(), "the lock is held");
-        };
-        let single = |time| nanoseconds(time) - overhead;
-        let (fill, extra) = waits.split_at_mut(waiting);
-
-        let times = fill.iter_mut().map(|wait| single(clock::timed(|| poll(wait))));
-        self.enqueue_worst.push(times.fold(0.0, f64::max));
-        let batch = clock::timed(|| extra.iter_mut().for_each(&mut poll));
-        self.enqueue.push(single(batch) / BATCH as f64);
-        // The first who came are the first to leave: what a deadline does.
-        let batch = clock::timed(|| fill[..BATCH].iter_mut().for_each(|wait| wait.set(None)));
-        self.cancel.push(single(batch) / BATCH as f64);
-        let times = waits[BATCH..].iter_mut().map(|wait| single(clock::timed(|| wait.set(None))));
-        self.cancel_worst.push(times.fold(0.0, f64::max));
+        self.first.push(crowd(&lock, waiting));
+        self.next.push(crowd(&lock, waiting));
     }
 }
 
+/// So many come, and a few more, and all of them leave.
+fn crowd<P: AsyncPeer>(lock: &P, waiting: usize) -> Crowd {
+    let overhead = clock::overhead();
+    let mut context = Context::from_waker(Waker::noop());
+    // Boxed and emptied in place, so that no allocation of ours is measured.
+    let mut waits = (0..waiting + BATCH).map(|_| Box::pin(Some(lock.acquire()))).collect::<Vec<_>>();
+    let mut poll = |wait: &mut Pin<Box<Option<_>>>| {
+        let wait = wait.as_mut().as_pin_mut().expect("not cancelled yet");
+        assert!(Future::poll(wait, &mut context).is_pending(), "the lock is held");
+    };
+    let single = |time| nanoseconds(time) - overhead;
+    let (fill, extra) = waits.split_at_mut(waiting);
+
+    let times = fill.iter_mut().map(|wait| single(clock::timed(|| poll(wait))));
+    let enqueue_worst = times.fold(0.0, f64::max);
+    let enqueue = single(clock::timed(|| extra.iter_mut().for_each(&mut poll))) / BATCH as f64;
+    // The first who came are the first to leave: what a deadline does.
+    let batch = clock::timed(|| fill[..BATCH].iter_mut().for_each(|wait| wait.set(None)));
+    let cancel = single(batch) / BATCH as f64;
+    let times = waits[BATCH..].iter_mut().map(|wait| single(clock::timed(|| wait.set(None))));
+    Crowd { enqueue, enqueue_worst, cancel, cancel_worst: times.fold(0.0, f64::max) }
+}
+
 fn print(waiting: usize, enqueue: &'static str, cancel: &'static str, samples: Vec<Samples>, results: &mut Results) {
-    println!("\n{waiting} waiting ({ROUNDS} rounds of {BATCH}; worst: the slowest single one on the way up and down)");
-    let headings = ["", "enqueue ns", "worst", "cancel ns", "worst"];
-    println!("  {:<28} {:>11} {:>11} {:>11} {:>11}", headings[0], headings[1], headings[2], headings[3], headings[4]);
-    for mut of in samples {
-        let of_enqueue = Summary::of(&mut of.enqueue).median;
-        let of_cancel = Summary::of(&mut of.cancel).median;
-        let worst = [Summary::of(&mut of.enqueue_worst).median, Summary::of(&mut of.cancel_worst).median];
-        let name = of.name;
-        println!("  {name:<28} {of_enqueue:>11.1} {:>11.0} {of_cancel:>11.1} {:>11.0}", worst[0], worst[1]);
+    println!(
+        "\n{waiting} waiting ({ROUNDS} rounds of {BATCH}; new: at a lock that never had so many; worst: the slowest one)"
+    );
+    let [new, of_enqueue, of_cancel, worst] = ["new ns", "enqueue ns", "cancel ns", "worst"];
+    println!("  {:<28} {new:>11} {worst:>11} {of_enqueue:>11} {worst:>11} {of_cancel:>11} {worst:>11}", "");
+    for Samples { name, first, next } in samples {
+        let median = |crowds: &[Crowd], of: fn(&Crowd) -> f64| {
+            Summary::of(&mut crowds.iter().map(of).collect::<Vec<_>>()).median
+        };
+        let (new, new_worst) = (median(&first, |crowd| crowd.enqueue), median(&first, |crowd| crowd.enqueue_worst));
+        let of_enqueue = median(&next, |crowd| crowd.enqueue);
+        let of_cancel = median(&next, |crowd| crowd.cancel);
+        let worst = [median(&next, |crowd| crowd.enqueue_worst), median(&next, |crowd| crowd.cancel_worst)];
+        println!(
+            "  {name:<28} {new:>11.1} {new_worst:>11.0} {of_enqueue:>11.1} {:>11.0} {of_cancel:>11.1} {:>11.0}",
+            worst[0], worst[1]
+        );
         results.put(enqueue, name, of_enqueue);
         results.put(cancel, name, of_cancel);
     }
