@@ -97,4 +97,31 @@ mod tests {
         });
         assert_eq!((failed, *published.read()), (Err("no"), 1));
     }
+
+    /// Method: the second change is asked for in the middle of the first, which gives it time to overtake.
+    #[test]
+    fn no_change_is_lost_to_another() {
+        let published = Published::new(Vec::new());
+        let asked = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let second = || {
+                asked.store(1, Ordering::SeqCst);
+                published.change(|numbers| {
+                    numbers.push(2);
+                    Ok::<_, ()>(())
+                })
+            };
+            let first = published.change(|numbers: &mut Vec<u32>| {
+                scope.spawn(second);
+                while asked.load(Ordering::SeqCst) == 0 {
+                    thread::yield_now();
+                }
+                (0..1000).for_each(|_| thread::yield_now());
+                numbers.push(1);
+                Ok::<_, ()>(())
+            });
+            assert_eq!(first, Ok(()));
+        });
+        assert_eq!(*published.read(), [1, 2]);
+    }
 }
