@@ -4,69 +4,14 @@
 //! and the name of the test that found it must not be lost with its neighbours. They run side by
 //! side, one a core.
 
-use std::path::Path;
-use std::process::Command;
-
+use crate::checked::Run;
 use crate::checkers::Checker;
-use crate::failure::{Failure, Outcome};
-use crate::{cargo, libtest, parallel, stopwatch, table};
+use crate::failure::Outcome;
 
 /// Builds the loom tests and runs those whose name contains `filter`.
 pub(crate) fn run(complete: bool, filter: Option<&str>) -> Outcome {
-    let program = Checker::Loom.build()?;
-    let listed = cargo::capture(cargo::program_at_root(&program).arg("--list"))?;
-    let mut names = libtest::listed(&String::from_utf8_lossy(&listed.stdout));
-    names.retain(|name| filter.is_none_or(|filter| name.contains(filter)));
-    if names.is_empty() {
-        return Err(Failure::new("no loom test to run: an empty proof proves nothing"));
-    }
-    let verdicts = parallel::map(&names, |name| run_one(&program, name, complete));
-    let verdicts = verdicts.into_iter().collect::<Outcome<Vec<_>>>()?;
-    let mut rows = vec![["test", "executions", "time"].map(str::to_owned).to_vec()];
-    rows.extend(verdicts.iter().map(Verdict::row));
-    print!("{}", table::columns(&rows));
-    let red = verdicts.iter().filter(|verdict| !verdict.passed).collect::<Vec<_>>();
-    for verdict in &red {
-        eprintln!("\n---- {} ----\n{}", verdict.test, verdict.output);
-    }
-    if red.is_empty() { Ok(()) } else { Err(Failure::new(format!("{} of {} failed", red.len(), names.len()))) }
-}
-
-/// How one test ended.
-struct Verdict {
-    test: String,
-    passed: bool,
-    seconds: String,
-    output: String,
-}
-
-impl Verdict {
-    fn row(&self) -> Vec<String> {
-        let executions = match executions(&self.output) {
-            _ if !self.passed => "FAILED".to_owned(),
-            Some(lines) => lines,
-            None => "-".to_owned(),
-        };
-        vec![self.test.clone(), executions, self.seconds.clone()]
-    }
-}
-
-fn run_one(program: &Path, name: &str, complete: bool) -> Outcome<Verdict> {
-    let mut command: Command = cargo::program_at_root(program);
-    command.args([name, "--exact", "--nocapture"]);
-    if complete {
-        command.env("MODEL_LOCKS_COMPLETE", "1");
-    }
-    let (output, took) = stopwatch::timed(|| cargo::capture(&mut command));
-    let output = output?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let ran = libtest::parse(&printed).is_some_and(|report| report.passed == 1);
-    Ok(Verdict {
-        test: name.to_owned(),
-        passed: output.status.success() && ran,
-        seconds: stopwatch::readable(took),
-        output: printed + &String::from_utf8_lossy(&output.stderr),
-    })
+    let setting = complete.then(|| ("MODEL_LOCKS_COMPLETE", "1".to_owned()));
+    Run { checker: Checker::Loom, setting, counted: "executions", claim: executions, replay: |_| None }.all(filter)
 }
 
 /// What a test says about itself, on a line of its own or behind libtest's: `loom NAME: N

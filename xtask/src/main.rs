@@ -7,6 +7,7 @@ mod arguments;
 mod bench;
 mod canaries;
 mod cargo;
+mod checked;
 mod checkers;
 mod ci;
 mod enumerate;
