@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{ChatMessage, ModelSource, ModelSpec, Prompt, Role, Sampling};
+use backend::{Chat, ChatMessage, GenerateOptions, ModelSource, ModelSpec, Prompt, Role, Sampling};
 use backend_mock::{Journal, MockBackend, MockConfig, ModelScript, Reply};
 use serving::{
     Class, Completed, Failure, Generation, Limits, ModelConfig, Outcome, Progress, Refusal, Request, Service,
@@ -107,7 +107,7 @@ pub fn hundred_ms() -> ModelScript {
 
 /// A conversation of one message.
 pub fn says(text: &str) -> Prompt {
-    Prompt::Chat(vec![ChatMessage { role: Role::User, content: text.into() }])
+    Prompt::Chat(Chat::new(vec![ChatMessage::new(Role::User, text)]))
 }
 
 /// A request with this id for this model.
@@ -118,9 +118,11 @@ pub fn request(id: &str, model: &str) -> Request {
         model: model.into(),
         class: Class::Normal,
         prompt: says("hello"),
-        sampling: Sampling { temperature: 0.0, ..Sampling::default() },
+        options: GenerateOptions {
+            sampling: Sampling { temperature: 0.0, ..Sampling::default() },
+            ..GenerateOptions::default()
+        },
         max_tokens: None,
-        stop: vec![],
         queue_timeout: None,
     }
 }
@@ -144,8 +146,8 @@ pub async fn read(mut generation: Generation) -> Result<Answer, Refusal> {
     let mut text = String::new();
     loop {
         let end = match generation.next().await.expect("an answer has an ending") {
-            Progress::Text(more) => {
-                text += &more;
+            Progress::Token(token) => {
+                text += &token.text;
                 continue;
             }
             Progress::Completed(completed) => Ok(completed),

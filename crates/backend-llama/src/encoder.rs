@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use async_trait::async_trait;
-use backend::{ChatMessage, EncodedPrompt, Prompt, PromptEncoder, PromptError, TokenId};
+use backend::{Chat, ChatMessage, EncodedPrompt, Prompt, PromptEncoder, PromptError, TokenId};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::Semaphore;
@@ -24,6 +24,8 @@ use crate::template::ChatTemplate;
 const INLINE_BYTES: usize = 2 * 1024;
 /// What rendering a message costs beside its text, in bytes of text.
 const MESSAGE_BYTES: usize = 32;
+/// A text that is only to be counted may be this many contexts long.
+const CONTEXTS_MAX: usize = 16;
 
 /// What encoding needs of a model. None of it changes, so any number of threads may use it.
 pub(crate) struct Vocabulary {
@@ -68,25 +70,54 @@ impl PromptEncoder for LlamaEncoder {
     /// # Cancel safety
     /// Dropping the future ends the work: at once where it waits for its turn, else at the next piece of a few KiB.
     async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError> {
+        self.work(cost(&prompt), |vocabulary, cancelled| vocabulary.encode(prompt, cancelled)).await
+    }
+
+    /// # Cancel safety
+    /// As of [`encode`](PromptEncoder::encode), but the template runs to its end.
+    async fn render(&self, chat: Chat) -> Result<String, PromptError> {
+        let prompt = Prompt::Chat(chat);
+        self.work(cost(&prompt), move |vocabulary, _| vocabulary.render(&prompt)).await
+    }
+
+    /// # Cancel safety
+    /// As of [`encode`](PromptEncoder::encode).
+    async fn tokenize(&self, text: String, specials: bool, as_prompt: bool) -> Result<Vec<TokenId>, PromptError> {
+        self.work(text.len(), move |vocabulary, cancelled| vocabulary.count_out(&text, specials, as_prompt, cancelled))
+            .await
+    }
+
+    async fn token_bytes(&self, tokens: Vec<TokenId>) -> Result<Vec<Vec<u8>>, PromptError> {
+        self.work(tokens.len(), move |vocabulary, _| vocabulary.token_bytes(&tokens)).await
+    }
+}
+
+impl LlamaEncoder {
+    /// Does work that costs as much as encoding `cost` bytes: here where that is little, else on a thread of its own.
+    async fn work<T: Send + 'static>(
+        &self,
+        cost: usize,
+        work: impl FnOnce(&Vocabulary, &CancelFlag) -> Result<T, PromptError> + Send + 'static,
+    ) -> Result<T, PromptError> {
         let (_cancel, cancelled) = CancelOnDrop::new();
-        if cost(&prompt) <= INLINE_BYTES {
-            return self.vocabulary.encode(prompt, &cancelled);
+        if cost <= INLINE_BYTES {
+            return work(&self.vocabulary, &cancelled);
         }
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("nobody closes it");
         let vocabulary = Arc::clone(&self.vocabulary);
-        let encoding = tokio::task::spawn_blocking(move || {
+        let working = tokio::task::spawn_blocking(move || {
             // Here and not with the caller, who may leave before the work has ended.
             let _permit = permit;
-            vocabulary.encode(prompt, &cancelled)
+            work(&vocabulary, &cancelled)
         });
-        encoding.await.unwrap_or_else(|error| Err(PromptError::Failed { reason: error.to_string() }))
+        working.await.unwrap_or_else(|error| Err(PromptError::Failed { reason: error.to_string() }))
     }
 }
 
 fn cost(prompt: &Prompt) -> usize {
     match prompt {
         Prompt::Text(text) => text.len(),
-        Prompt::Chat(messages) => messages.iter().map(|message| message.content.len() + MESSAGE_BYTES).sum(),
+        Prompt::Chat(chat) => chat.messages.iter().map(|message| message.content.len() + MESSAGE_BYTES).sum(),
     }
 }
 
@@ -98,8 +129,8 @@ impl Vocabulary {
         let mut tokens = match &prompt {
             // The author of a raw prompt writes control tokens to mean them.
             Prompt::Text(text) => self.tokenize(&[Piece::Rendered(text)], cancelled)?,
-            Prompt::Chat(messages) if messages.is_empty() => Vec::new(),
-            Prompt::Chat(messages) => self.chat(messages, cancelled)?,
+            Prompt::Chat(Chat { messages, .. }) if messages.is_empty() => Vec::new(),
+            Prompt::Chat(Chat { messages, .. }) => self.chat(messages, cancelled)?,
         };
         if tokens.is_empty() {
             return Err(PromptError::Empty);
@@ -117,11 +148,7 @@ impl Vocabulary {
 
     fn chat(&self, messages: &[ChatMessage], cancelled: &CancelFlag) -> Result<Vec<LlamaToken>, PromptError> {
         let refuse = |reason: String| PromptError::Template { reason };
-        let template = match &self.template {
-            None => return Err(PromptError::NoTemplate),
-            Some(Err(reason)) => return Err(refuse(reason.clone())),
-            Some(Ok(template)) => template,
-        };
+        let template = self.template()?;
         // Not judged by their length before rendering: many templates leave out what an answer thought before it spoke.
         let quoted = self.controls.quote(messages).map_err(|error| refuse(error.to_string()))?;
         let Some((messages, quoted)) = quoted else {
@@ -132,10 +159,59 @@ impl Vocabulary {
         self.tokenize(&quoted.pieces(&rendered), cancelled)
     }
 
+    fn render(&self, prompt: &Prompt) -> Result<String, PromptError> {
+        match prompt {
+            Prompt::Text(text) => Ok(text.clone()),
+            Prompt::Chat(chat) => {
+                self.template()?.render(&chat.messages).map_err(|reason| PromptError::Template { reason })
+            }
+        }
+    }
+
+    /// The tokens of a text that need not fit the context, only a number of contexts.
+    fn count_out(
+        &self,
+        text: &str,
+        specials: bool,
+        as_prompt: bool,
+        cancelled: &CancelFlag,
+    ) -> Result<Vec<TokenId>, PromptError> {
+        let piece = if specials { Piece::Rendered(text) } else { Piece::Literal(text) };
+        let full = (self.context_len as usize).saturating_mul(CONTEXTS_MAX);
+        let mut tokens = self.feed(&[piece], full, cancelled)?;
+        if let Some(bos) = self.bos.filter(|bos| as_prompt && tokens.first() != Some(bos)) {
+            tokens.insert(0, bos);
+        }
+        Ok(tokens.into_iter().map(id).collect())
+    }
+
+    fn token_bytes(&self, tokens: &[TokenId]) -> Result<Vec<Vec<u8>>, PromptError> {
+        let vocab = self.model.vocab();
+        let bytes = |&token: &TokenId| {
+            // The text of a token that does not exist ends the process.
+            let known = i32::try_from(token).ok().filter(|id| (0..vocab.n_tokens()).contains(id));
+            let id = known.ok_or(PromptError::UnknownToken { token })?;
+            Ok(vocab.token_to_piece(LlamaToken::new(id), true, None))
+        };
+        tokens.iter().map(bytes).collect()
+    }
+
+    fn template(&self) -> Result<&ChatTemplate, PromptError> {
+        match &self.template {
+            None => Err(PromptError::NoTemplate),
+            Some(Err(reason)) => Err(PromptError::Template { reason: reason.clone() }),
+            Some(Ok(template)) => Ok(template),
+        }
+    }
+
     /// Adds nothing at the ends: what a model wants there is decided in one place, in `encode`.
     fn tokenize(&self, text: &[Piece<'_>], cancelled: &CancelFlag) -> Result<Vec<LlamaToken>, PromptError> {
+        self.feed(text, self.context_len as usize, cancelled)
+    }
+
+    fn feed(&self, text: &[Piece<'_>], full: usize, cancelled: &CancelFlag) -> Result<Vec<LlamaToken>, PromptError> {
         let vocab = self.model.vocab();
-        let feed = Feed { full: self.context_len as usize, token_bytes_max: self.token_bytes_max, cancelled };
+        let feed = Feed { full, token_bytes_max: self.token_bytes_max, cancelled };
         let n_bytes = text.iter().map(|piece| piece.as_ref().len()).sum();
         let tokenize = |piece: Piece<'_>| {
             #[cfg(test)]

@@ -76,7 +76,10 @@ impl ControlTexts {
         };
         let quoted = messages
             .iter()
-            .map(|message| Ok(ChatMessage { role: message.role, content: self.replace(&message.content, &mut quote)? }))
+            .map(|message| {
+                let content = self.replace(&message.content, &mut quote)?;
+                Ok(ChatMessage { content, ..message.clone() })
+            })
             .collect::<Result<_, _>>()?;
         let stands_for = chosen.into_iter().map(|(text, placeholder)| (placeholder, text)).collect();
         Ok(Some((quoted, Quoted { stands_for })))
@@ -154,7 +157,7 @@ mod tests {
     }
 
     fn user(content: &str) -> [ChatMessage; 1] {
-        [ChatMessage { role: Role::User, content: content.to_string() }]
+        [ChatMessage::new(Role::User, content)]
     }
 
     /// Quotes a message that holds a control text.

@@ -119,7 +119,7 @@ pub(crate) fn runnable(model: &LlamaModel) -> Result<(), String> {
 ///
 /// An encoded prompt of another model, or one built by hand, can hold anything.
 pub(crate) fn request(request: &GenerateRequest, n_vocab: u32, context_len: u32) -> Result<(), String> {
-    request.sampling.check().map_err(|error| error.to_string())?;
+    request.options.sampling.check().map_err(|error| error.to_string())?;
     let tokens = &request.prompt.tokens;
     if tokens.is_empty() {
         return Err("the prompt is empty".to_string());
@@ -136,7 +136,7 @@ pub(crate) fn request(request: &GenerateRequest, n_vocab: u32, context_len: u32)
 #[cfg(test)]
 mod tests {
     use super::{header, request};
-    use backend::{EncodedPrompt, GenerateRequest, Prompt, Sampling};
+    use backend::{EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, Sampling};
 
     #[test]
     fn only_a_gguf_header_with_tensors_passes() {
@@ -160,9 +160,8 @@ mod tests {
     fn requests_that_the_engine_cannot_survive_are_refused() {
         let with = |tokens: Vec<u32>, sampling: Sampling| GenerateRequest {
             prompt: EncodedPrompt { prompt: Prompt::Text(String::new()), tokens },
-            sampling,
+            options: GenerateOptions { sampling, ..GenerateOptions::default() },
             max_tokens: 1,
-            stop: vec![],
         };
         let check = |r: &GenerateRequest| request(r, 100, 8);
         assert_eq!(check(&with(vec![0, 99], Sampling::default())), Ok(()));

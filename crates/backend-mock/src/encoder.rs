@@ -1,9 +1,9 @@
 //! Prompts to tokens, beside the lanes.
 
 use async_trait::async_trait;
-use backend::{EncodedPrompt, Prompt, PromptEncoder, PromptError};
+use backend::{Chat, EncodedPrompt, Prompt, PromptEncoder, PromptError, TokenId};
 
-use crate::vocabulary;
+use crate::vocabulary::{self, UnknownToken};
 
 /// Counts tokens as the lanes of the same model do.
 pub(crate) struct Encoder {
@@ -23,5 +23,22 @@ impl PromptEncoder for Encoder {
         } else {
             Err(PromptError::TooLong { tokens: n_tokens, context_len: self.context_len })
         }
+    }
+
+    /// Each message as `role: content`, a line each.
+    async fn render(&self, chat: Chat) -> Result<String, PromptError> {
+        let lines = chat.messages.iter().map(|message| format!("{}: {}\n", message.role.as_str(), message.content));
+        Ok(lines.chain(["assistant: ".to_string()]).collect())
+    }
+
+    /// There are no control tokens in a text, and none that begins a prompt.
+    async fn tokenize(&self, text: String, _specials: bool, _as_prompt: bool) -> Result<Vec<TokenId>, PromptError> {
+        Ok(vocabulary::text_tokens(&text, self.bytes_per_token).collect())
+    }
+
+    async fn token_bytes(&self, tokens: Vec<TokenId>) -> Result<Vec<Vec<u8>>, PromptError> {
+        let bytes =
+            |token| vocabulary::bytes_of(token).map_err(|UnknownToken(token)| PromptError::UnknownToken { token });
+        tokens.into_iter().map(bytes).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{Event, Finish, FinishReason, GenerateError, Usage};
+use backend::{Event, Finish, FinishReason, GenerateError, Token, Usage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{self, Instant};
@@ -91,7 +91,7 @@ impl Generation {
         }
         self.prefill().await?;
         let reason = self.decode().await?;
-        let usage = Usage { prompt_tokens: self.prompt_tokens, completion_tokens: self.tokens };
+        let usage = Usage { prompt_tokens: self.prompt_tokens, cached_tokens: 0, completion_tokens: self.tokens };
         self.send(Event::Finish(Finish { reason, usage })).await?;
         Ok(reason)
     }
@@ -119,7 +119,7 @@ impl Generation {
             if self.tokens == 1 {
                 self.entered.note_first_token();
             }
-            self.send(Event::Token { text: token.text }).await?;
+            self.send(Event::Token(Token::text(token.text))).await?;
             if let Some(reason) = token.ended {
                 return Ok(reason);
             }

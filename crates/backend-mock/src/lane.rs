@@ -99,10 +99,10 @@ impl MockLane {
             model: &self.model.name,
             call,
             text: &text,
-            sampling: &request.sampling,
+            sampling: &request.options.sampling,
             bytes_max: tokens_max as usize * self.bytes_per_token,
         });
-        Ok(Answer::new(reply, self.bytes_per_token, request.stop, tokens_max))
+        Ok(Answer::new(reply, self.bytes_per_token, request.options.stop, tokens_max))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backend::{Backend, Lane, LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSpec};
+use backend::{Backend, Capabilities, Lane, LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSpec};
 use tokio::time::{self, Instant};
 
 use crate::encoder::Encoder;
@@ -73,7 +73,12 @@ impl MockBackend {
             })
         };
         LoadedModel {
-            info: ModelInfo { context_len, parameters: 0, weight_bytes: model.script.weight_bytes },
+            info: ModelInfo {
+                context_len,
+                parameters: 0,
+                weight_bytes: model.script.weight_bytes,
+                capabilities: Capabilities::default(),
+            },
             encoder: Arc::new(Encoder { context_len, bytes_per_token }),
             lanes: (0..lanes).map(lane).collect(),
         }

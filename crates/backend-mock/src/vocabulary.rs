@@ -2,14 +2,16 @@
 //!
 //! The answer of the mock depends on the tokens of a prompt and on nothing else, as a real model's does.
 
-use backend::{ChatMessage, Prompt, Role, TokenId};
+use backend::{Chat, ChatMessage, Prompt, Role, TokenId};
 
-/// Opens a message of the system; the ids up to [`END`] are the marks.
+/// Opens a message of the system; the ids up to [`TOOL`] are the marks.
 const SYSTEM: TokenId = 0;
 const USER: TokenId = 1;
 const ASSISTANT: TokenId = 2;
 /// Closes a message.
 const END: TokenId = 3;
+/// Opens a message of a tool.
+const TOOL: TokenId = 4;
 
 /// Text tokens hold their number of bytes here, and the bytes themselves below.
 const LENGTH_SHIFT: u32 = 24;
@@ -25,8 +27,8 @@ pub(crate) struct UnknownToken(pub(crate) TokenId);
 pub(crate) fn tokens_of(prompt: &Prompt, bytes_per_token: usize) -> Vec<TokenId> {
     match prompt {
         Prompt::Text(text) => text_tokens(text, bytes_per_token).collect(),
-        Prompt::Chat(messages) if messages.is_empty() => Vec::new(),
-        Prompt::Chat(messages) => {
+        Prompt::Chat(Chat { messages, .. }) if messages.is_empty() => Vec::new(),
+        Prompt::Chat(Chat { messages, .. }) => {
             let message = |m: &ChatMessage| {
                 let text = text_tokens(&m.content, bytes_per_token).collect::<Vec<_>>();
                 std::iter::once(opening(m.role)).chain(text).chain([END])
@@ -43,7 +45,7 @@ pub(crate) fn question_of(tokens: &[TokenId]) -> Result<String, UnknownToken> {
     let mut question = None;
     for &token in tokens {
         match token {
-            SYSTEM | USER | ASSISTANT => {
+            SYSTEM | USER | ASSISTANT | TOOL => {
                 role = Some(token);
                 text.clear();
             }
@@ -60,15 +62,21 @@ fn opening(role: Role) -> TokenId {
         Role::System => SYSTEM,
         Role::User => USER,
         Role::Assistant => ASSISTANT,
+        Role::Tool => TOOL,
     }
 }
 
-fn text_tokens(text: &str, bytes_per_token: usize) -> impl Iterator<Item = TokenId> {
+pub(crate) fn text_tokens(text: &str, bytes_per_token: usize) -> impl Iterator<Item = TokenId> {
     debug_assert!((1..=TOKEN_BYTES_MAX).contains(&bytes_per_token), "the config was clamped");
     text.as_bytes().chunks(bytes_per_token).map(|bytes| {
         let length = (bytes.len() as TokenId) << LENGTH_SHIFT;
         bytes.iter().fold(0, |id, byte| id << 8 | TokenId::from(*byte)) | length
     })
+}
+
+/// The bytes of a text token; a mark has none.
+pub(crate) fn bytes_of(token: TokenId) -> Result<Vec<u8>, UnknownToken> {
+    if token <= TOOL { Ok(Vec::new()) } else { text_bytes(token).map(Iterator::collect) }
 }
 
 /// The bytes of a text token.
@@ -86,12 +94,12 @@ fn text_bytes(token: TokenId) -> Result<impl Iterator<Item = u8>, UnknownToken> 
 
 #[cfg(test)]
 mod tests {
-    use backend::{ChatMessage, Prompt, Role, TokenId};
+    use backend::{Chat, ChatMessage, Prompt, Role, TokenId};
 
     use super::{UnknownToken, question_of, tokens_of};
 
     fn message(role: Role, content: &str) -> ChatMessage {
-        ChatMessage { role, content: content.into() }
+        ChatMessage::new(role, content)
     }
 
     #[test]
@@ -106,25 +114,26 @@ mod tests {
 
     #[test]
     fn a_chat_asks_what_its_last_user_message_says() {
-        let chat = Prompt::Chat(vec![
+        let chat = Prompt::Chat(Chat::new(vec![
             message(Role::System, "be brief"),
             message(Role::User, "first"),
             message(Role::Assistant, "yes"),
             message(Role::User, "second"),
+            message(Role::Tool, "42"),
             message(Role::System, "be kind"),
-        ]);
+        ]));
         assert_eq!(question_of(&tokens_of(&chat, 1)), Ok("second".into()));
     }
 
     #[test]
     fn an_empty_last_message_is_not_the_one_before() {
-        let chat = Prompt::Chat(vec![message(Role::User, "first"), message(Role::User, "")]);
+        let chat = Prompt::Chat(Chat::new(vec![message(Role::User, "first"), message(Role::User, "")]));
         assert_eq!(question_of(&tokens_of(&chat, 1)), Ok(String::new()));
     }
 
     #[test]
     fn tokens_that_no_text_has_are_unknown() {
-        for token in [TokenId::MAX, 4, 0x0001_0000, 0x0101_0041, 0x0201_4141, 0x0400_0000] {
+        for token in [TokenId::MAX, 5, 0x0001_0000, 0x0101_0041, 0x0201_4141, 0x0400_0000] {
             assert_eq!(question_of(&[token]), Err(UnknownToken(token)), "{token:#x}");
         }
     }

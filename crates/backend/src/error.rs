@@ -62,6 +62,12 @@ pub enum PromptError {
         /// What the template said.
         reason: String,
     },
+    /// There is no such token in the vocabulary.
+    #[error("{token} is no token of this model")]
+    UnknownToken {
+        /// The number that was given.
+        token: u32,
+    },
     /// The model has no chat template, so it takes plain text only.
     #[error("the model has no chat template")]
     NoTemplate,

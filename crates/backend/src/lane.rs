@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{EventStream, GenerateRequest, LaneBroken};
+use crate::{Embedding, EncodedPrompt, EventStream, GenerateError, GenerateRequest, LaneBroken};
 
 /// One exclusive way into a loaded instance.
 ///
@@ -19,6 +19,19 @@ pub trait Lane: Send + 'static {
     /// Nothing is left of earlier requests: the same request gives the same text, whatever ran
     /// before on this lane.
     fn generate(&mut self, request: GenerateRequest) -> EventStream<'_>;
+
+    /// Computes what a text means, as a vector: one for each input, in their order.
+    ///
+    /// # Cancel safety
+    /// Dropping the future asks the engine to stop, as dropping the stream of [`generate`](Lane::generate) does.
+    ///
+    /// # Errors
+    /// See [`GenerateError`]. A lane without the [capability](crate::Capabilities::embeddings) always fails, as this
+    /// default does.
+    async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
+        drop(inputs);
+        Err(GenerateError::Failed { reason: "this model computes no embeddings".into() })
+    }
 
     /// Waits until the engine has stopped touching this lane.
     ///

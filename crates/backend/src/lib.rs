@@ -10,10 +10,13 @@
 //! Not here: locks, queues, HTTP, serialisation, clocks. An implementation proves itself with the
 //! `conformance` suite (feature `conformance`).
 
+mod chat;
+mod embedding;
 mod error;
 mod event;
 mod lane;
 mod model;
+mod options;
 mod request;
 mod sampling;
 mod text;
@@ -21,10 +24,13 @@ mod text;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+pub use chat::{Chat, ChatMessage, Role, Tool, ToolCall, ToolChoice};
+pub use embedding::Embedding;
 pub use error::{GenerateError, LaneBroken, LoadError, PromptError};
-pub use event::{Event, EventStream, Finish, FinishReason, Usage};
+pub use event::{CallPart, Candidate, Event, EventStream, Finish, FinishReason, Token, TokenLogprob, Usage};
 pub use lane::Lane;
-pub use model::{Backend, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, PromptEncoder};
-pub use request::{ChatMessage, EncodedPrompt, GenerateRequest, Prompt, Role, TokenId};
-pub use sampling::{OutOfRange, Sampling};
+pub use model::{Backend, Capabilities, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, PromptEncoder};
+pub use options::{Constraint, GenerateOptions};
+pub use request::{EncodedPrompt, GenerateRequest, Prompt, TokenId};
+pub use sampling::{Dry, Mirostat, MirostatVersion, OutOfRange, Sampling, Xtc};
 pub use text::{TextAssembler, Visible};

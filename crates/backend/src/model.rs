@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{EncodedPrompt, Lane, LoadError, Prompt, PromptError};
+use crate::{Chat, EncodedPrompt, Lane, LoadError, Prompt, PromptError, TokenId};
 
 /// An inference engine.
 #[async_trait]
@@ -78,6 +78,26 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// Bytes of weights, 0 where the engine does not say.
     pub weight_bytes: u64,
+    /// What can be asked of it.
+    pub capabilities: Capabilities,
+}
+
+/// What can be asked of a model besides text. A request for anything else is refused before it waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// [`Chat::tools`](crate::Chat::tools): its template knows them, and its calls are understood.
+    pub tools: bool,
+    /// [`GenerateOptions::constraint`](crate::GenerateOptions::constraint).
+    pub constraints: bool,
+    /// [`GenerateOptions::logprobs`](crate::GenerateOptions::logprobs).
+    pub logprobs: bool,
+    /// [`Lane::embed`](crate::Lane::embed).
+    pub embeddings: bool,
+}
+
+impl Capabilities {
+    /// All of them.
+    pub const ALL: Self = Self { tools: true, constraints: true, logprobs: true, embeddings: true };
 }
 
 /// Turns prompts into tokens. Needs no lane, so any number of requests may ask at the same time.
@@ -88,4 +108,33 @@ pub trait PromptEncoder: Send + Sync + 'static {
     /// # Errors
     /// See [`PromptError`]: a prompt that comes back `Ok` fits the context.
     async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError>;
+
+    // The defaults of the following are an engine's that has no template and tells no token: for tests.
+
+    /// The text that the model's template makes of a conversation, up to where the answer begins.
+    ///
+    /// # Errors
+    /// [`PromptError::NoTemplate`] and [`PromptError::Template`].
+    async fn render(&self, chat: Chat) -> Result<String, PromptError> {
+        drop(chat);
+        Err(PromptError::NoTemplate)
+    }
+
+    /// The tokens of a text, however many. Control tokens written out in it are control tokens where `specials` says so,
+    /// and it begins as a prompt does where `as_prompt` says so.
+    ///
+    /// # Errors
+    /// [`PromptError::Failed`], and [`PromptError::TooLong`] for texts of many contexts.
+    async fn tokenize(&self, text: String, specials: bool, as_prompt: bool) -> Result<Vec<TokenId>, PromptError> {
+        let (_, _) = (specials, as_prompt);
+        Ok(self.encode(Prompt::Text(text)).await?.tokens)
+    }
+
+    /// The bytes of each of these tokens; those of a token that no vocabulary has are an error.
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownToken`].
+    async fn token_bytes(&self, tokens: Vec<TokenId>) -> Result<Vec<Vec<u8>>, PromptError> {
+        tokens.first().map_or(Ok(Vec::new()), |&token| Err(PromptError::UnknownToken { token }))
+    }
 }

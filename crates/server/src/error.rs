@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use backend::PromptError;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use serving::{Failure, Refusal};
+use serving::{Failure, Feature, Refusal};
 
 use crate::echo;
 use crate::validate::BadRequest;
@@ -40,6 +40,16 @@ pub(crate) enum ApiError {
     Failed(Failure),
 }
 
+/// The field of a chat that asks for this.
+fn field_of(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Tools => "tools",
+        Feature::Constraints => "response_format",
+        Feature::Logprobs => "logprobs",
+        Feature::Embeddings => "model",
+    }
+}
+
 /// The status, the code, and the field to change: the one mapping.
 fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
     use StatusCode as S;
@@ -65,6 +75,7 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
             // The engine could not be asked; the messages may be fine.
             Refusal::Prompt(PromptError::Failed { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
             Refusal::Prompt(_) => (S::BAD_REQUEST, "invalid_request_error", Some("messages")),
+            Refusal::Unsupported { feature, .. } => (S::BAD_REQUEST, "invalid_request_error", Some(field_of(*feature))),
             Refusal::ModelUnavailable { .. } => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("model")),
             Refusal::Backend { .. } => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
             Refusal::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
@@ -180,7 +191,7 @@ mod tests {
     use std::time::Duration;
 
     use backend::PromptError;
-    use serving::{Failure, Refusal};
+    use serving::{Failure, Feature, Refusal};
 
     use super::{ApiError, BadRequest, classify, message, retry_seconds};
 
@@ -210,6 +221,10 @@ mod tests {
             (Refusal::Prompt(PromptError::Empty), (400, "invalid_request_error", Some("messages"), None)),
             (Refusal::Prompt(PromptError::NoTemplate), (400, "invalid_request_error", Some("messages"), None)),
             (Refusal::Prompt(PromptError::Failed { reason: reason() }), (500, "backend_error", None, None)),
+            (
+                Refusal::Unsupported { model: "m".into(), feature: Feature::Tools },
+                (400, "invalid_request_error", Some("tools"), None),
+            ),
             (unavailable, (503, "model_unavailable", Some("model"), None)),
             (Refusal::Backend { model: "m".into(), reason: reason() }, (500, "backend_error", None, None)),
             (Refusal::ShuttingDown, (503, "shutting_down", None, None)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::Finish;
+use backend::{Finish, Token};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{Refusal, Timings};
@@ -13,24 +13,24 @@ use crate::{Refusal, Timings};
 pub struct Generation {
     pub(crate) start: oneshot::Receiver<Result<Started, Refusal>>,
     /// Bounded: a client that reads slowly holds the engine back instead of filling memory.
-    pub(crate) text: mpsc::Receiver<String>,
-    /// Apart from the text, so that a full buffer cannot keep the ending from being told. `None` once told.
+    pub(crate) tokens: mpsc::Receiver<Token>,
+    /// Apart from the tokens, so that a full buffer cannot keep the ending from being told. `None` once told.
     pub(crate) end: Option<oneshot::Receiver<Result<Completed, Failure>>>,
 }
 
 /// The request's end of the same.
 pub(crate) struct Reply {
     pub(crate) start: Option<oneshot::Sender<Result<Started, Refusal>>>,
-    pub(crate) text: mpsc::Sender<String>,
+    pub(crate) tokens: mpsc::Sender<Token>,
     pub(crate) end: oneshot::Sender<Result<Completed, Failure>>,
 }
 
-/// Both ends of a reply that keeps at most `buffer` pieces of text.
+/// Both ends of a reply that keeps at most `buffer` tokens.
 pub(crate) fn channel(buffer: usize) -> (Reply, Generation) {
     let (start_tx, start) = oneshot::channel();
-    let (text_tx, text) = mpsc::channel(buffer);
+    let (token_tx, tokens) = mpsc::channel(buffer);
     let (end_tx, end) = oneshot::channel();
-    (Reply { start: Some(start_tx), text: text_tx, end: end_tx }, Generation { start, text, end: Some(end) })
+    (Reply { start: Some(start_tx), tokens: token_tx, end: end_tx }, Generation { start, tokens, end: Some(end) })
 }
 
 /// The first token is there.
@@ -45,10 +45,10 @@ pub struct Started {
 }
 
 /// What happens after the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
-    /// More of the answer; never empty.
-    Text(String),
+    /// More of the answer; never [empty](Token::is_empty).
+    Token(Token),
     /// The answer is complete. Nothing follows.
     Completed(Completed),
     /// The answer ends here without being complete. Nothing follows.
@@ -102,8 +102,8 @@ impl Generation {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<Progress> {
-        if let Some(text) = self.text.recv().await {
-            return Some(Progress::Text(text));
+        if let Some(token) = self.tokens.recv().await {
+            return Some(Progress::Token(token));
         }
         let end = self.end.as_mut()?.await;
         self.end = None;

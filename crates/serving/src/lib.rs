@@ -23,6 +23,7 @@
 
 mod canary;
 mod config;
+mod feature;
 mod generation;
 mod history;
 mod instance;
@@ -41,6 +42,7 @@ mod shutdown;
 mod view;
 
 pub use config::{Limits, ModelConfig, ServiceConfig};
+pub use feature::Feature;
 pub use generation::{Completed, Failure, Generation, Progress, Started};
 pub use model_locks::Class;
 pub use outcome::{Ended, Outcome, Phase, Timings};

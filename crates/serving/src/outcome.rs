@@ -67,6 +67,7 @@ impl Ended {
         match self {
             Self::Finished(FinishReason::Stop) => "finished",
             Self::Finished(FinishReason::Length) => "finished_length",
+            Self::Finished(FinishReason::ToolCalls) => "finished_tool_calls",
             Self::Cancelled => "cancelled",
             Self::Stalled => "stalled",
             Self::Refused => "refused",

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use backend::PromptError;
 
+use crate::Feature;
+
 /// A request ended before its first token. The client has seen nothing of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +43,14 @@ pub enum Refusal {
     /// The model cannot run this prompt.
     #[error("{0}")]
     Prompt(PromptError),
+    /// The model cannot do something that the request wants. Another model may.
+    #[error("model \"{model}\" has no {}", feature.as_str())]
+    Unsupported {
+        /// The model.
+        model: String,
+        /// What is missing.
+        feature: Feature,
+    },
     /// The model is not there: it failed to load, or its engine broke for good.
     #[error("model \"{model}\" is not available: {reason}")]
     ModelUnavailable {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use backend::{Prompt, Sampling};
+use backend::{GenerateOptions, Prompt};
 
 use crate::Class;
 
-/// One request for a generation. Ranges of `sampling` have been checked.
+/// One request for a generation. Ranges of the sampling have been checked.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Names the request in logs, views and outcomes. Unique as far as the caller can make it so.
@@ -19,12 +19,10 @@ pub struct Request {
     pub class: Class,
     /// What to continue.
     pub prompt: Prompt,
-    /// How tokens are chosen.
-    pub sampling: Sampling,
+    /// How to generate, and what is wanted besides the text.
+    pub options: GenerateOptions,
     /// Tokens to generate at most; the model's default where `None`.
     pub max_tokens: Option<u32>,
-    /// Texts that end the answer.
-    pub stop: Vec<String>,
     /// How long to wait for a lane at most; never more than [`Limits::queue_timeout`](crate::Limits).
     pub queue_timeout: Option<Duration>,
 }

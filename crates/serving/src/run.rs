@@ -7,7 +7,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{EncodedPrompt, Event, EventStream, Finish, GenerateError, GenerateRequest, Lane, Sampling};
+use backend::{
+    EncodedPrompt, Event, EventStream, Finish, GenerateError, GenerateOptions, GenerateRequest, Lane, Token,
+};
 use futures_util::future::MaybeDone;
 use futures_util::{FutureExt, StreamExt, future};
 use model_locks::{Acquire, AcquireError, Lease};
@@ -16,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::canary;
+use crate::feature::Feature;
 use crate::generation::Reply;
 use crate::instance::{Instance, State};
 use crate::live::{Grant, LiveRequest};
@@ -31,7 +34,8 @@ pub(crate) struct Run {
     /// Polled once already, so that the place in the queue is that of the submission.
     pub(crate) acquire: MaybeDone<Acquire<Box<dyn Lane>>>,
     pub(crate) prompt: backend::Prompt,
-    pub(crate) ask: Asked,
+    pub(crate) options: GenerateOptions,
+    pub(crate) max_tokens: u32,
     pub(crate) reply: Reply,
     pub(crate) deadline: Instant,
     pub(crate) stall_timeout: Duration,
@@ -39,13 +43,6 @@ pub(crate) struct Run {
     pub(crate) shutdown: CancellationToken,
     /// Where repairs run: they outlive the request that made them necessary.
     pub(crate) repairs: TaskTracker,
-}
-
-/// What is asked of the engine besides the prompt.
-pub(crate) struct Asked {
-    pub(crate) sampling: Sampling,
-    pub(crate) max_tokens: u32,
-    pub(crate) stop: Vec<String>,
 }
 
 /// How a request ended, and what its client is told.
@@ -89,7 +86,7 @@ impl Run {
 
     /// Waits for the lane and encodes the prompt meanwhile.
     async fn wait(&mut self) -> Result<(LaneLease, EncodedPrompt), Ending> {
-        let Self { instance, live, acquire, prompt, reply, shutdown, deadline, .. } = self;
+        let Self { instance, live, acquire, prompt, options, reply, shutdown, deadline, .. } = self;
         let prompt = std::mem::replace(prompt, backend::Prompt::Text(String::new()));
         let lane = async {
             let mut acquire = std::pin::Pin::new(acquire);
@@ -103,11 +100,11 @@ impl Run {
         };
         // Both are polled by this task until one fails: the wait is never left unpolled, and a prompt that
         // cannot run gives its place back at once.
-        let both = future::try_join(lane, encode(instance, live, prompt));
+        let both = future::try_join(lane, encode(instance, live, prompt, options));
         tokio::select! {
             biased;
             // A lane granted in the same moment goes to the next waiter when `both` is dropped.
-            () = reply.text.closed() => Err(Ending::Left),
+            () = reply.tokens.closed() => Err(Ending::Left),
             () = shutdown.cancelled() => Err(Ending::Refused(Refusal::ShuttingDown)),
             both = both => both.map_err(Ending::Refused),
             () = in_vain(live, *deadline) => Err(Ending::Refused(Refusal::QueueTimeout {
@@ -122,12 +119,8 @@ impl Run {
     async fn generate(&mut self, mut lease: LaneLease, prompt: EncodedPrompt) -> (Ending, Phase, Option<LaneLease>) {
         let _one_for_all = canary::global_lock().await;
         self.live.set_phase(Phase::Prefill);
-        let request = GenerateRequest {
-            prompt,
-            sampling: self.ask.sampling.clone(),
-            max_tokens: self.ask.max_tokens,
-            stop: std::mem::take(&mut self.ask.stop),
-        };
+        let request =
+            GenerateRequest { prompt, options: std::mem::take(&mut self.options), max_tokens: self.max_tokens };
         // The stream is a temporary: it is dropped at the end of this statement, which asks the engine to stop.
         let pumped = self.pump(lease.generate(request)).await;
         let phase = self.live.phase();
@@ -152,12 +145,12 @@ impl Run {
         loop {
             let event = tokio::select! {
                 biased;
-                () = self.reply.text.closed() => return Ok(Ending::Left),
+                () = self.reply.tokens.closed() => return Ok(Ending::Left),
                 () = self.shutdown.cancelled() => return Ok(self.shut_down()),
                 event = events.next() => event,
             };
-            let text = match event {
-                Some(Ok(Event::Token { text })) => text,
+            let token = match event {
+                Some(Ok(Event::Token(token))) => token,
                 Some(Ok(Event::Finish(finish))) => {
                     self.start();
                     return Ok(Ending::Completed(self.completed(finish, first_token)));
@@ -171,21 +164,21 @@ impl Run {
             self.live.count_token();
             self.live.set_phase(Phase::Decode);
             self.start();
-            if let Some(ending) = self.send(text).await {
+            if let Some(ending) = self.send(token).await {
                 return Ok(ending);
             }
         }
     }
 
-    /// Gives text to the client; tells how the request ends where the client takes no more.
-    async fn send(&mut self, text: String) -> Option<Ending> {
-        if text.is_empty() {
+    /// Gives a token to the client; tells how the request ends where the client takes no more.
+    async fn send(&mut self, token: Token) -> Option<Ending> {
+        if token.is_empty() {
             return None;
         }
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Some(self.shut_down()),
-            sent = timeout(self.stall_timeout, self.reply.text.send(text)) => match sent {
+            sent = timeout(self.stall_timeout, self.reply.tokens.send(token)) => match sent {
                 Ok(Ok(())) => None,
                 Ok(Err(_)) => Some(Ending::Left),
                 Err(_) => Some(Ending::Failed(Failure::Stalled(self.stall_timeout))),
@@ -249,12 +242,20 @@ async fn in_vain(live: &LiveRequest, deadline: Instant) {
     }
 }
 
-/// Encodes the prompt as soon as the model is loaded.
-async fn encode(instance: &Instance, live: &LiveRequest, prompt: backend::Prompt) -> Result<EncodedPrompt, Refusal> {
+/// Encodes the prompt as soon as the model is loaded. Before that, looks whether the model can do what is asked.
+async fn encode(
+    instance: &Instance,
+    live: &LiveRequest,
+    prompt: backend::Prompt,
+    options: &GenerateOptions,
+) -> Result<EncodedPrompt, Refusal> {
     let loaded = instance
         .loaded()
         .await
         .map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
+    if let Some(feature) = Feature::missing(loaded.info.capabilities, &prompt, options) {
+        return Err(Refusal::Unsupported { model: instance.id().to_string(), feature });
+    }
     if live.granted().is_none() {
         live.set_phase(Phase::Waiting);
     }

@@ -21,7 +21,7 @@ use crate::live::LiveRequest;
 use crate::outcome::Record;
 use crate::plan::Plan;
 use crate::routing::candidates;
-use crate::run::{Asked, Ended, Ending, Run, refused};
+use crate::run::{Ended, Ending, Run, refused};
 use crate::{
     Generation, Limits, ModelConfig, ModelState, ModelView, PlanError, Refusal, Request, ServiceConfig, Tier, loading,
 };
@@ -101,7 +101,7 @@ impl Service {
         }
         let instance = inner.resolve(&request.model)?;
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
-        let Request { id, client, class, prompt, sampling, max_tokens, stop, queue_timeout, .. } = request;
+        let Request { id, client, class, prompt, options, max_tokens, queue_timeout, .. } = request;
         let live = Arc::new(LiveRequest::new(tag, id, client, class));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch);
         let acquire = match enqueue(&instance, Ask::new(class).tag(tag)) {
@@ -114,7 +114,8 @@ impl Service {
         let (reply, generation) = channel(inner.limits.event_buffer);
         let wait_max = queue_timeout.unwrap_or(inner.limits.queue_timeout).min(inner.limits.queue_timeout);
         let run = Run {
-            ask: Asked { sampling, max_tokens: max_tokens.unwrap_or(instance.max_tokens), stop },
+            max_tokens: max_tokens.unwrap_or(instance.max_tokens),
+            options,
             instance,
             deadline: live.arrived + wait_max,
             live,

@@ -1,6 +1,6 @@
 //! The token that begins a text. The demo model wants none, so the tests pretend that it does.
 
-use backend::{ChatMessage, Prompt, PromptEncoder, PromptError, Role, TokenId};
+use backend::{Chat, ChatMessage, Prompt, PromptEncoder, PromptError, Role, TokenId};
 
 use super::{Borders, LlamaEncoder, Vocabulary};
 use crate::specials::ControlTexts;
@@ -34,7 +34,7 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
 }
 
 fn user(content: &str) -> Prompt {
-    Prompt::Chat(vec![ChatMessage { role: Role::User, content: content.to_string() }])
+    Prompt::Chat(Chat::new(vec![ChatMessage::new(Role::User, content)]))
 }
 
 /// Whether template or model asks for the first token, a conversation begins with exactly one.

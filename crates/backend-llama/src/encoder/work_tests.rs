@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::channel;
 
-use backend::{ChatMessage, Prompt, PromptEncoder, PromptError, Role};
+use backend::{Chat, ChatMessage, Prompt, PromptEncoder, PromptError, Role};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
@@ -20,12 +20,12 @@ async fn vocabulary() -> Arc<Vocabulary> {
 }
 
 fn chat(n: usize) -> Prompt {
-    Prompt::Chat((0..n).map(|_| ChatMessage { role: Role::User, content: "hi".to_string() }).collect())
+    Prompt::Chat(Chat::new((0..n).map(|_| ChatMessage::new(Role::User, "hi")).collect()))
 }
 
 fn rendered(vocabulary: &Vocabulary, prompt: &Prompt) -> String {
-    let (Prompt::Chat(messages), Some(Ok(template))) = (prompt, &vocabulary.template) else { panic!("a chat") };
-    template.render(messages).expect("the fuel is enough")
+    let (Prompt::Chat(chat), Some(Ok(template))) = (prompt, &vocabulary.template) else { panic!("a chat") };
+    template.render(&chat.messages).expect("the fuel is enough")
 }
 
 /// Pieces give the tokens that the whole text gives, in both families of vocabularies.
@@ -118,7 +118,7 @@ async fn an_abandoned_prompt_is_not_begun() {
     let vocabulary = vocabulary().await;
     let (cancel, cancelled) = CancelOnDrop::new();
     drop(cancel);
-    let outcome = vocabulary.encode(Prompt::Chat(vec![]), &cancelled);
+    let outcome = vocabulary.encode(Prompt::Chat(Chat::default()), &cancelled);
     assert!(matches!(outcome, Err(PromptError::Failed { .. })), "{outcome:?}");
 }
 

@@ -1,6 +1,6 @@
 //! One generation: the prompt in steps, then token by token.
 
-use backend::{Event, Finish, FinishReason, TextAssembler, Usage};
+use backend::{Event, Finish, FinishReason, TextAssembler, Token, Usage};
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
@@ -76,9 +76,9 @@ impl Run<'_, '_, '_> {
     /// Generates until something ends the answer.
     fn decode(&mut self) -> Result<Finish, Interrupted> {
         let (context_len, n_vocab) = (self.parts.limits.context_len, self.parts.model.n_vocab());
-        let stages = sampling::stages(&self.job.request.sampling, context_len);
+        let stages = sampling::stages(&self.job.request.options.sampling, context_len);
         let mut sampler = sampling::chain(&stages, n_vocab, &self.prompt);
-        let mut text = TextAssembler::new(self.job.request.stop.clone());
+        let mut text = TextAssembler::new(self.job.request.options.stop.clone());
         let limit = self.job.request.max_tokens.min(context_len - count(self.prompt.len()));
         let mut piece = Vec::new();
         for n in 1..=limit {
@@ -97,7 +97,7 @@ impl Run<'_, '_, '_> {
             if n == limit {
                 return self.finish(visible.text + &text.finish(), FinishReason::Length, n);
             }
-            self.send(Event::Token { text: visible.text })?;
+            self.send(Event::Token(Token::text(visible.text)))?;
             match self.step(&[token], true) {
                 Ok(()) => {}
                 // The limit keeps the cache from getting full, so only an architecture that needs more room ends here.
@@ -141,12 +141,12 @@ impl Run<'_, '_, '_> {
 
     /// Sends the last token.
     fn finish(&self, text: String, reason: FinishReason, n_tokens: u32) -> Result<Finish, Interrupted> {
-        self.send(Event::Token { text })?;
+        self.send(Event::Token(Token::text(text)))?;
         Ok(self.finished(reason, n_tokens))
     }
 
     fn finished(&self, reason: FinishReason, completion_tokens: u32) -> Finish {
-        Finish { reason, usage: Usage { prompt_tokens: count(self.prompt.len()), completion_tokens } }
+        Finish { reason, usage: Usage { prompt_tokens: count(self.prompt.len()), cached_tokens: 0, completion_tokens } }
     }
 
     /// Waits for room in the channel. A reader that left is as good as a cancel.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use backend::{LoadError, LoadProgress, ModelInfo, ModelSource, ModelSpec};
+use backend::{Capabilities, LoadError, LoadProgress, ModelInfo, ModelSource, ModelSpec};
 use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -46,7 +46,12 @@ pub(super) fn load(
     };
     validate::runnable(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
     let context_len = context_len(spec, &model);
-    let info = ModelInfo { context_len, parameters: model.n_params(), weight_bytes: model.size() };
+    let info = ModelInfo {
+        context_len,
+        parameters: model.n_params(),
+        weight_bytes: model.size(),
+        capabilities: Capabilities::default(),
+    };
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
     let vocabulary = vocabulary(model, context_len, &spec.name);
     Ok(LoadedModel { vocabulary, info, limits: Limits { context_len, threads } })

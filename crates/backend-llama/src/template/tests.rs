@@ -4,7 +4,7 @@ use super::ChatTemplate;
 use backend::{ChatMessage, Role};
 
 fn message(role: Role, content: &str) -> ChatMessage {
-    ChatMessage { role, content: content.to_string() }
+    ChatMessage::new(role, content)
 }
 
 /// A conversation with each role and a space to trim.

@@ -24,11 +24,11 @@ async fn the_seed_decides_a_sampled_answer() {
     let mut texts = Vec::new();
     for seed in [1, 2, 3, 4, 5, 6, 7, 8] {
         let mut request = kit::request(&model, kit::chat("Tell me about the sea")).await;
-        request.sampling.temperature = 2.0;
-        request.sampling.top_k = 0;
-        request.sampling.top_p = 1.0;
-        request.sampling.min_p = 0.0;
-        request.sampling.seed = seed;
+        request.options.sampling.temperature = 2.0;
+        request.options.sampling.top_k = 0;
+        request.options.sampling.top_p = 1.0;
+        request.options.sampling.min_p = 0.0;
+        request.options.sampling.seed = seed;
         request.max_tokens = 60;
         let text = kit::text_of(lane.as_mut(), request.clone()).await;
         assert_eq!(kit::text_of(lane.as_mut(), request).await, text, "seed {seed}");
@@ -48,10 +48,10 @@ async fn penalties_see_each_token_once() {
     let mut request = kit::request(&model, kit::repeat("xyxyxyxy")).await;
     request.max_tokens = 8;
     assert_eq!(kit::text_of(lane.as_mut(), request.clone()).await, "xyxyxyxy");
-    request.sampling.repeat_last_n = 2;
-    request.sampling.repeat_penalty = 2.0;
-    request.sampling.frequency_penalty = 2.0;
-    request.sampling.presence_penalty = 2.0;
+    request.options.sampling.repeat_last_n = 2;
+    request.options.sampling.repeat_penalty = 2.0;
+    request.options.sampling.frequency_penalty = 2.0;
+    request.options.sampling.presence_penalty = 2.0;
     let penalised = kit::text_of(lane.as_mut(), request).await;
     assert!(penalised.starts_with("xy") && !penalised.starts_with("xyx"), "{penalised}");
 }
@@ -65,9 +65,9 @@ async fn penalties_see_the_prompt() {
     let mut request = kit::request(&model, kit::repeat("q")).await;
     assert_eq!(kit::text_of(lane.as_mut(), request.clone()).await, "q");
     request.max_tokens = 1;
-    request.sampling.repeat_penalty = 2.0;
-    request.sampling.frequency_penalty = 2.0;
-    request.sampling.presence_penalty = 2.0;
+    request.options.sampling.repeat_penalty = 2.0;
+    request.options.sampling.frequency_penalty = 2.0;
+    request.options.sampling.presence_penalty = 2.0;
     assert_ne!(kit::text_of(lane.as_mut(), request).await, "q");
 }
 
@@ -126,14 +126,18 @@ async fn requests_out_of_range_fail_and_leave_the_lane_sound() {
     bad[0].prompt.tokens = vec![];
     bad[1].prompt.tokens = vec![u32::MAX];
     bad[2].prompt.tokens = vec![1; model.info.context_len as usize];
-    bad[3].sampling.temperature = f32::NAN;
-    bad[4].sampling.top_p = -1.0;
+    bad[3].options.sampling.temperature = f32::NAN;
+    bad[4].options.sampling.top_p = -1.0;
     for request in bad {
         let mut stream = lane.generate(request.clone());
         let first = stream.next().await;
         assert!(matches!(first, Some(Ok(Event::Prompt { processed: 0, .. }))), "{first:?}");
         let second = stream.next().await;
-        assert!(matches!(second, Some(Err(GenerateError::Failed { .. }))), "{second:?} for {:?}", request.sampling);
+        assert!(
+            matches!(second, Some(Err(GenerateError::Failed { .. }))),
+            "{second:?} for {:?}",
+            request.options.sampling
+        );
         assert!(stream.next().await.is_none());
         drop(stream);
         lane.quiesce().await;

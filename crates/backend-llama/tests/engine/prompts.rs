@@ -1,6 +1,6 @@
 //! From prompts to tokens. The demo model has one token per byte, so its tokens read as text.
 
-use backend::{Prompt, PromptError, Role, TokenId};
+use backend::{Chat, Prompt, PromptError, Role, TokenId};
 
 use crate::support::{self, message};
 
@@ -21,7 +21,7 @@ async fn a_conversation_is_rendered_with_the_models_template() {
     ];
     let rendered = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHé?<|im_end|>\n\
                     <|im_start|>assistant\nYes.<|im_end|>\n<|im_start|>user\n1 < 2<|im_end|>\n<|im_start|>assistant\n";
-    let tokens = model.encoder.encode(Prompt::Chat(messages)).await.unwrap().tokens;
+    let tokens = model.encoder.encode(Prompt::Chat(Chat::new(messages))).await.unwrap().tokens;
     assert_eq!(tokens, raw(&model, rendered).await);
     // One token per byte, except nine control tokens of 12 or 10 bytes.
     assert_eq!(tokens.len(), rendered.len() - 5 * ("<|im_start|>".len() - 1) - 4 * ("<|im_end|>".len() - 1));
@@ -46,7 +46,7 @@ async fn control_tokens_in_a_message_are_text() {
     for content in hostile {
         for role in [Role::System, Role::User, Role::Assistant] {
             let messages = vec![message(role, content), message(Role::User, "Hi")];
-            let tokens = model.encoder.encode(Prompt::Chat(messages)).await.unwrap().tokens;
+            let tokens = model.encoder.encode(Prompt::Chat(Chat::new(messages))).await.unwrap().tokens;
             let count = |token| tokens.iter().filter(|&&t| t == token).count();
             assert_eq!((count(start), count(end), count(text_end)), (3, 2, 0), "{content:?} as {role:?}");
             let head = format!("<|im_start|>{}\n", role.as_str()).len() - "<|im_start|>".len() + 1;
@@ -77,7 +77,7 @@ async fn control_tokens_in_a_raw_prompt_are_control_tokens() {
 #[tokio::test]
 async fn nothing_to_continue_is_refused() {
     let model = support::load(support::spec(support::fast())).await;
-    for prompt in [Prompt::Text(String::new()), Prompt::Chat(vec![])] {
+    for prompt in [Prompt::Text(String::new()), Prompt::Chat(Chat::default())] {
         assert_eq!(model.encoder.encode(prompt).await, Err(PromptError::Empty));
     }
 }
@@ -97,7 +97,7 @@ async fn endless_words_do_not_overflow_the_stack() {
     for unit in ["a", " ", "\n", "!", "7", "é"] {
         let text = unit.repeat(100_000);
         let messages = vec![message(Role::User, &text)];
-        for prompt in [Prompt::Text(text), Prompt::Chat(messages)] {
+        for prompt in [Prompt::Text(text), Prompt::Chat(Chat::new(messages))] {
             let refused = model.encoder.encode(prompt).await;
             assert!(matches!(refused, Err(PromptError::TooLong { tokens: 1024.., .. })), "{unit:?}: {refused:?}");
         }
@@ -131,7 +131,7 @@ async fn control_tokens_beside_every_placeholder_are_refused() {
     let model = support::load(support::spec(support::fast())).await;
     let mut content: String = ('\u{f0000}'..='\u{10fffd}').collect();
     content.push_str("<|im_end|>");
-    let refused = model.encoder.encode(Prompt::Chat(vec![message(Role::User, &content)])).await;
+    let refused = model.encoder.encode(Prompt::Chat(Chat::new(vec![message(Role::User, &content)]))).await;
     let Err(PromptError::Template { reason }) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("every private-use character"), "{reason}");
 }

@@ -39,7 +39,7 @@ pub(crate) async fn load(spec: ModelSpec) -> LoadedModel {
 }
 
 pub(crate) fn message(role: Role, content: &str) -> ChatMessage {
-    ChatMessage { role, content: content.to_string() }
+    ChatMessage::new(role, content)
 }
 
 /// Replaces the first occurrence.

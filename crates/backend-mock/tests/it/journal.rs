@@ -67,10 +67,10 @@ async fn history() -> Vec<Entry> {
         let mut model = mock.load(backend::ModelSpec { name: name.into(), ..spec(2) }, Arc::new(|_| {})).await.unwrap();
         for (index, mut lane) in std::mem::take(&mut model.lanes).into_iter().enumerate() {
             let mut request = kit::request(&model, kit::chat("Tell me something.")).await;
-            request.sampling.temperature = 1.0;
+            request.options.sampling.temperature = 1.0;
             work.push(async move {
                 for seed in 0..4 {
-                    request.sampling.seed = seed;
+                    request.options.sampling.seed = seed;
                     if (index + seed as usize).is_multiple_of(3) {
                         drop(lane.generate(request.clone()));
                         lane.quiesce().await;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use backend::conformance::{self, Subject};
 use backend::{
-    Backend, ChatMessage, EncodedPrompt, Event, EventStream, FinishReason, GenerateError, GenerateRequest, Lane,
-    LaneBroken, LoadedModel, Prompt, PromptEncoder, PromptError,
+    Backend, Chat, ChatMessage, Embedding, EncodedPrompt, Event, EventStream, FinishReason, GenerateError,
+    GenerateRequest, Lane, LaneBroken, LoadedModel, Prompt, PromptEncoder, PromptError, TokenId,
 };
 use backend_mock::{MockBackend, MockConfig};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -49,6 +49,8 @@ enum Bug {
     LongPromptTaken,
     LongPromptMiscounted,
     HalfTheContextRefused,
+    LastTokenLost,
+    UnknownTokensEmpty,
     OneLaneTooFew,
     LanesCrossed,
 }
@@ -111,7 +113,7 @@ impl Lane for BuggyLane {
         self.crossing.lock().unwrap().n_running += 1;
         let mut spoiler = Spoiler {
             bug: self.bug,
-            stops: !request.stop.is_empty(),
+            stops: !request.options.stop.is_empty(),
             carried,
             left_over: &mut self.left_over,
             crossing: Arc::clone(&self.crossing),
@@ -121,6 +123,10 @@ impl Lane for BuggyLane {
             stream::iter(std::iter::repeat_n(item, times))
         });
         Box::pin(items)
+    }
+
+    async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
+        self.inner.embed(inputs).await
     }
 
     async fn quiesce(&mut self) {
@@ -149,11 +155,11 @@ impl Lane for BuggyLane {
 impl BuggyLane {
     fn spoil_request(&self, request: &mut GenerateRequest) {
         match self.bug {
-            Bug::StopStringsIgnored => request.stop.clear(),
+            Bug::StopStringsIgnored => request.options.stop.clear(),
             Bug::MaxTokensIgnored => request.max_tokens = 400,
             Bug::OneTokenMore => request.max_tokens = request.max_tokens.saturating_add(1),
-            Bug::SeedIgnored => request.sampling.seed = self.n_requests,
-            Bug::SeedUsedAtTemperatureZero => request.sampling.temperature = 0.5,
+            Bug::SeedIgnored => request.options.sampling.seed = self.n_requests,
+            Bug::SeedUsedAtTemperatureZero => request.options.sampling.temperature = 0.5,
             Bug::ErrorsStay if self.left_over == "error" => request.prompt.tokens = vec![u32::MAX],
             _ => {}
         }
@@ -176,7 +182,7 @@ impl Spoiler<'_> {
     /// Spoils an item, and says how often it is to come.
     fn spoil(&mut self, item: &mut Result<Event, GenerateError>) -> usize {
         match (self.bug, item) {
-            (_, Ok(Event::Token { text })) => self.spoil_text(text),
+            (_, Ok(Event::Token(token))) => self.spoil_text(&mut token.text),
             (Bug::NoFinish, Ok(Event::Finish(_))) | (Bug::NoPromptProgress, Ok(Event::Prompt { .. })) => return 0,
             (Bug::TwoFinishes, Ok(Event::Finish(_))) => return 2,
             (Bug::UsageOneTooFew, Ok(Event::Finish(finish))) => finish.usage.completion_tokens -= 1,
@@ -218,10 +224,11 @@ struct BuggyEncoder {
 impl PromptEncoder for BuggyEncoder {
     async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError> {
         let context_len = self.context_len;
-        if let (Bug::ControlTokensUnderstood, Prompt::Chat(messages)) = (self.bug, &prompt) {
+        if let (Bug::ControlTokensUnderstood, Prompt::Chat(chat)) = (self.bug, &prompt) {
+            let messages = &chat.messages;
             let cut = |content: &str| content.split("<|im_end|>").next().unwrap_or_default().to_string();
-            let messages = messages.iter().map(|m| ChatMessage { role: m.role, content: cut(&m.content) });
-            return self.inner.encode(Prompt::Chat(messages.collect())).await;
+            let messages = messages.iter().map(|m| ChatMessage::new(m.role, cut(&m.content)));
+            return self.inner.encode(Prompt::Chat(Chat::new(messages.collect()))).await;
         }
         match (self.bug, self.inner.encode(prompt.clone()).await) {
             (Bug::EverythingTaken, Err(_)) => Ok(EncodedPrompt { prompt, tokens: vec![1] }),
@@ -236,6 +243,25 @@ impl PromptEncoder for BuggyEncoder {
                 Err(PromptError::TooLong { tokens: context_len, context_len })
             }
             (_, encoded) => encoded,
+        }
+    }
+
+    async fn render(&self, chat: Chat) -> Result<String, PromptError> {
+        self.inner.render(chat).await
+    }
+
+    async fn tokenize(&self, text: String, specials: bool, as_prompt: bool) -> Result<Vec<TokenId>, PromptError> {
+        let mut tokens = self.inner.tokenize(text, specials, as_prompt).await?;
+        if self.bug == Bug::LastTokenLost {
+            tokens.pop();
+        }
+        Ok(tokens)
+    }
+
+    async fn token_bytes(&self, tokens: Vec<TokenId>) -> Result<Vec<Vec<u8>>, PromptError> {
+        match (self.bug, self.inner.token_bytes(tokens).await) {
+            (Bug::UnknownTokensEmpty, Err(PromptError::UnknownToken { .. })) => Ok(Vec::new()),
+            (_, bytes) => bytes,
         }
     }
 }
@@ -304,6 +330,8 @@ caught! {
         the_context_bounds_the_answer;
     wrong_numbers_are_caught: LongPromptMiscounted by a_prompt_longer_than_the_context_is_refused_with_the_numbers;
     a_context_cut_in_half_is_caught: HalfTheContextRefused by a_prompt_that_just_fits_is_taken;
+    a_lost_token_is_caught: LastTokenLost by a_text_comes_back_from_its_tokens;
+    an_unknown_token_without_bytes_is_caught: UnknownTokensEmpty by a_token_that_does_not_exist_is_refused;
     a_missing_lane_is_caught: OneLaneTooFew by
         there_are_as_many_lanes_as_asked_for,
         two_lanes_are_apart,

@@ -34,7 +34,7 @@ async fn each_event_comes_when_it_is_due() {
     while let Some(event) = stream.next().await {
         let what = match event.unwrap() {
             Event::Prompt { processed, total } => format!("{processed}/{total}"),
-            Event::Token { text } => text,
+            Event::Token(token) => token.text,
             Event::Finish(finish) => format!("{:?}", finish.reason),
             other => panic!("{other:?}"),
         };

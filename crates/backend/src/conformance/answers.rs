@@ -58,7 +58,7 @@ pub async fn a_stop_string_split_over_tokens_is_found_and_never_shown(subject: &
     ];
     for (stop, expected) in cuts.chain(several) {
         let mut request = kit::request(&model, kit::repeat(TEXT)).await;
-        request.stop = stop.clone();
+        request.options.stop = stop.clone();
         let answer = kit::run(lane.as_mut(), request).await;
         assert_eq!(answer.text(), expected, "with {stop:?}");
         assert_eq!(answer.reason(), FinishReason::Stop, "with {stop:?}");
@@ -73,7 +73,7 @@ pub async fn text_that_only_begins_a_stop_string_is_shown(subject: &impl Subject
     let mut lane = kit::only_lane(&mut model);
     let mut request = kit::request(&model, kit::repeat(TEXT)).await;
     let plain = kit::run(lane.as_mut(), request.clone()).await;
-    request.stop = vec!["falcons".into()];
+    request.options.stop = vec!["falcons".into()];
 
     let answer = kit::run(lane.as_mut(), request.clone()).await;
     assert_eq!((answer.text().as_str(), answer.reason()), (TEXT, FinishReason::Stop));

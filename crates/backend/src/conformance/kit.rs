@@ -3,8 +3,8 @@
 use futures_util::StreamExt;
 
 use crate::{
-    ChatMessage, EncodedPrompt, Event, EventStream, Finish, FinishReason, GenerateError, GenerateRequest, Lane,
-    LoadedModel, Prompt, PromptError, Role, Sampling,
+    Chat, ChatMessage, EncodedPrompt, Event, EventStream, Finish, FinishReason, GenerateError, GenerateOptions,
+    GenerateRequest, Lane, LoadedModel, Prompt, PromptError, Role, Sampling,
 };
 
 /// Tokens that a [`request`] may generate: far more than any answer of the suite has.
@@ -18,7 +18,7 @@ pub const PROBE: &str = "kestrel-4821 violet";
 
 /// A conversation of one message by the user.
 pub fn chat(content: impl Into<String>) -> Prompt {
-    Prompt::Chat(vec![ChatMessage { role: Role::User, content: content.into() }])
+    Prompt::Chat(Chat::new(vec![ChatMessage::new(Role::User, content)]))
 }
 
 /// Asks the subject to answer exactly `text`.
@@ -48,7 +48,8 @@ pub async fn encode(model: &LoadedModel, prompt: Prompt) -> EncodedPrompt {
 
 /// A request for an encoded prompt: temperature 0, at most [`MAX_TOKENS`], no stop strings.
 pub fn request_for(prompt: EncodedPrompt) -> GenerateRequest {
-    GenerateRequest { prompt, sampling: greedy(), max_tokens: MAX_TOKENS, stop: Vec::new() }
+    let options = GenerateOptions { sampling: greedy(), ..GenerateOptions::default() };
+    GenerateRequest { prompt, options, max_tokens: MAX_TOKENS }
 }
 
 /// Encodes a prompt that is expected to fit, and makes the request [`request_for`] it.
@@ -79,7 +80,7 @@ pub async fn longest_prompt(model: &LoadedModel) -> (EncodedPrompt, PromptError)
 }
 
 /// Everything that one stream gave, until its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The events, in order.
     pub events: Vec<Event>,
@@ -96,7 +97,7 @@ impl Answer {
     /// The text of each token.
     pub fn token_texts(&self) -> impl Iterator<Item = &str> {
         self.events.iter().filter_map(|event| match event {
-            Event::Token { text } => Some(text.as_str()),
+            Event::Token(token) => Some(token.text.as_str()),
             _ => None,
         })
     }
@@ -166,7 +167,7 @@ pub fn check_order(answer: &Answer, prompt_tokens: u32) {
                 assert!(last_prompt <= Some(processed), "progress went back to {processed}: {answer:?}");
                 last_prompt = Some(processed);
             }
-            Event::Token { .. } => {
+            Event::Token(_) => {
                 assert_eq!(last_prompt, Some(prompt_tokens), "a token before the prompt was processed: {answer:?}");
                 completion_tokens += 1;
             }
@@ -175,6 +176,7 @@ pub fn check_order(answer: &Answer, prompt_tokens: u32) {
                 assert_eq!(at + 1, answer.events.len(), "an event follows the finish: {answer:?}");
                 assert!(answer.error.is_none(), "an error follows the finish: {answer:?}");
                 assert_eq!(finish.usage.prompt_tokens, prompt_tokens, "prompt tokens in {finish:?}");
+                assert!(finish.usage.cached_tokens < prompt_tokens, "nothing was computed for the prompt: {finish:?}");
                 assert_eq!(finish.usage.completion_tokens, completion_tokens, "completion tokens in {finish:?}");
             }
         }
@@ -202,7 +204,7 @@ pub async fn cancel_after_tokens(lane: &mut dyn Lane, request: GenerateRequest, 
     let mut seen = 0;
     while seen < n {
         match stream.next().await {
-            Some(Ok(Event::Token { .. })) => seen += 1,
+            Some(Ok(Event::Token(_))) => seen += 1,
             Some(Ok(Event::Prompt { .. })) => {}
             other => panic!("{seen} tokens, then {other:?}, where {n} tokens were expected"),
         }

@@ -83,7 +83,7 @@ pub async fn prompts_are_encoded_beside_a_running_lane(subject: &impl Subject) {
 async fn next_token(stream: &mut crate::EventStream<'_>) -> String {
     loop {
         match stream.next().await {
-            Some(Ok(Event::Token { text })) => return text,
+            Some(Ok(Event::Token(token))) => return token.text,
             Some(Ok(Event::Prompt { .. })) => {}
             other => panic!("a token was expected, not {other:?}"),
         }

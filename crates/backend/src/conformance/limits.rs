@@ -56,6 +56,7 @@ pub async fn the_context_bounds_the_answer(subject: &impl Subject) {
         FinishReason::Length => {
             assert_eq!(generated, room, "the answer was cut where the context ends")
         }
+        FinishReason::ToolCalls => panic!("a call without a tool: {answer:?}"),
     }
     kit::check_as_new(&model, lane.as_mut()).await;
 }

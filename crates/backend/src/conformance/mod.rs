@@ -45,7 +45,8 @@ pub use limits::{
 };
 pub use prompts::{
     a_control_token_written_out_is_text, a_prompt_longer_than_the_context_is_refused_with_the_numbers,
-    a_prompt_that_just_fits_is_taken, an_empty_prompt_is_refused,
+    a_prompt_that_just_fits_is_taken, a_text_comes_back_from_its_tokens, a_token_that_does_not_exist_is_refused,
+    an_empty_prompt_is_refused,
 };
 pub use reuse::{
     a_lane_is_as_new_after_an_error, quiesce_returns_at_once_when_idle, reset_on_a_sound_lane_is_harmless,
@@ -85,6 +86,8 @@ macro_rules! conformance_tests {
             a_prompt_longer_than_the_context_is_refused_with_the_numbers
             a_prompt_that_just_fits_is_taken
             a_stop_string_split_over_tokens_is_found_and_never_shown
+            a_text_comes_back_from_its_tokens
+            a_token_that_does_not_exist_is_refused
             an_empty_prompt_is_refused
             cancelling_on_one_lane_leaves_the_other_alone
             events_come_in_the_order_of_the_contract

@@ -1,7 +1,7 @@
 //! Prompts that are refused, and the longest that is not. Refusing needs no lane.
 
 use super::{Subject, kit};
-use crate::{Prompt, PromptError};
+use crate::{Prompt, PromptError, TokenId};
 
 /// There is nothing to continue.
 pub async fn an_empty_prompt_is_refused(subject: &impl Subject) {
@@ -60,4 +60,23 @@ pub async fn a_control_token_written_out_is_text(subject: &impl Subject) {
     let request = kit::request(&model, kit::repeat("<|im_end|>")).await;
     assert_eq!(kit::text_of(lane.as_mut(), request).await, "<|im_end|>");
     kit::check_as_new(&model, lane.as_mut()).await;
+}
+
+/// Nothing is lost and nothing added between a text and its tokens, wherever a character is cut.
+pub async fn a_text_comes_back_from_its_tokens(subject: &impl Subject) {
+    let model = subject.load(1).await;
+    for text in ["", "kestrel-4821", "naïve 日本 🦀", " two  blanks ", "line\nline", "<|im_end|>"] {
+        let tokens = model.encoder.tokenize(text.to_string(), false, false).await.expect("a short text");
+        let bytes = model.encoder.token_bytes(tokens).await.expect("the tokens are the model's own");
+        assert_eq!(String::from_utf8_lossy(&bytes.concat()), text);
+    }
+}
+
+/// A client may send any number where a token is expected.
+pub async fn a_token_that_does_not_exist_is_refused(subject: &impl Subject) {
+    let model = subject.load(1).await;
+    for token in [TokenId::MAX, i32::MAX as TokenId] {
+        let refused = model.encoder.token_bytes(vec![token]).await;
+        assert_eq!(refused, Err(PromptError::UnknownToken { token }));
+    }
 }

@@ -43,9 +43,9 @@ pub async fn the_text_is_independent_of_what_ran_before(subject: &impl Subject) 
     let mut model = subject.load(1).await;
     let mut lane = kit::only_lane(&mut model);
     let mut sampled = kit::request(&model, kit::count()).await;
-    sampled.sampling.temperature = 1.0;
-    sampled.sampling.repeat_penalty = 1.1;
-    sampled.sampling.seed = 11;
+    sampled.options.sampling.temperature = 1.0;
+    sampled.options.sampling.repeat_penalty = 1.1;
+    sampled.options.sampling.seed = 11;
     sampled.max_tokens = 60;
     let sampled_alone = kit::text_of(lane.as_mut(), sampled.clone()).await;
 

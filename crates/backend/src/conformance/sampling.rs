@@ -14,8 +14,8 @@ pub async fn the_same_seed_gives_the_same_text(subject: &impl Subject) {
             let mut texts = Vec::new();
             for seed in SEEDS {
                 let mut request = kit::request(&model, kit::chat("Tell me something about the sea.")).await;
-                request.sampling.temperature = 1.5;
-                request.sampling.seed = seed;
+                request.options.sampling.temperature = 1.5;
+                request.options.sampling.seed = seed;
                 request.max_tokens = 48;
                 texts.push(kit::text_of(lane.as_mut(), request).await);
             }
@@ -34,7 +34,7 @@ pub async fn temperature_zero_ignores_the_seed(subject: &impl Subject) {
     let mut texts = Vec::new();
     for seed in [0, 1, 7, u32::MAX] {
         let mut request = kit::request(&model, kit::chat("Tell me something about the sea.")).await;
-        request.sampling.seed = seed;
+        request.options.sampling.seed = seed;
         request.max_tokens = 48;
         texts.push(kit::text_of(lane.as_mut(), request).await);
     }

@@ -34,8 +34,8 @@ fn check_one(index: usize, message: Message) -> Result<ChatMessage, BadRequest> 
         BadRequest::field(path("role"), format!("{} must be system, developer, user or assistant", path("role")))
     })?;
     match message.content {
-        Some(Content::Text(content)) => Ok(ChatMessage { role, content }),
-        Some(Content::Parts(parts)) => Ok(ChatMessage { role, content: join(&path("content"), parts)? }),
+        Some(Content::Text(content)) => Ok(ChatMessage::new(role, content)),
+        Some(Content::Parts(parts)) => Ok(ChatMessage::new(role, join(&path("content"), parts)?)),
         None => Err(BadRequest::field(path("content"), format!("{} is missing", path("content")))),
     }
 }

@@ -9,7 +9,7 @@ mod read;
 mod tests;
 mod unsupported;
 
-use backend::{ChatMessage, Sampling};
+use backend::{ChatMessage, GenerateOptions, Sampling};
 
 use crate::limits::{MODEL_MAX_BYTES, STOP_MAX_BYTES, STOPS_MAX};
 use crate::wire::request::{ChatRequest, Stop};
@@ -35,12 +35,11 @@ impl BadRequest {
 pub(crate) struct Chat {
     pub(crate) model: String,
     pub(crate) messages: Vec<ChatMessage>,
-    /// Checked. Its seed counts only where [`seed`](Self::seed) says so.
-    pub(crate) sampling: Sampling,
+    /// Checked. The seed in it counts only where [`seed`](Self::seed) says so.
+    pub(crate) options: GenerateOptions,
     /// The seed that the client chose.
     pub(crate) seed: Option<u32>,
     pub(crate) max_tokens: Option<u32>,
-    pub(crate) stop: Vec<String>,
     /// How the answer is to be streamed, if it is.
     pub(crate) stream: Option<Streaming>,
 }
@@ -63,10 +62,9 @@ pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest>
     Ok(Chat {
         model: model(request.model)?,
         messages: messages::check(request.messages, messages_max)?,
-        sampling,
+        options: GenerateOptions { sampling, stop: stop(request.stop)?, ..GenerateOptions::default() },
         seed: request.seed.map(fold_seed),
         max_tokens,
-        stop: stop(request.stop)?,
         stream,
     })
 }
@@ -98,7 +96,7 @@ fn sampling(request: &ChatRequest) -> Result<Sampling, BadRequest> {
         repeat_last_n: whole(request.repeat_last_n, defaults.repeat_last_n),
         frequency_penalty: real(request.frequency_penalty, defaults.frequency_penalty),
         presence_penalty: real(request.presence_penalty, defaults.presence_penalty),
-        seed: defaults.seed,
+        ..defaults
     };
     sampling.check().map_err(|error| BadRequest::field(error.field, error.to_string()))?;
     Ok(sampling)

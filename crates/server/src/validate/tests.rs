@@ -146,9 +146,9 @@ fn absent_and_null_fields_take_the_defaults() {
         json!({"temperature": null, "stop": null, "stream": null, "n": null, "stream_options": null, "seed": null});
     for changes in [json!({}), nulls] {
         let taken = chat(&body(&changes), MESSAGES_MAX).expect("a good request");
-        assert_eq!(taken.sampling, Sampling::default());
+        assert_eq!(taken.options.sampling, Sampling::default());
         assert_eq!((taken.seed, taken.max_tokens, taken.stream), (None, None, None));
-        assert!(taken.stop.is_empty());
+        assert!(taken.options.stop.is_empty());
     }
 }
 
@@ -157,8 +157,11 @@ fn absent_and_null_fields_take_the_defaults() {
 fn an_explicit_zero_is_zero() {
     let zeros = json!({"temperature": 0, "top_k": 0, "min_p": 0, "repeat_last_n": 0, "seed": 0});
     let taken = chat(&body(&zeros), MESSAGES_MAX).expect("a good request");
-    assert!(taken.sampling.is_greedy());
-    assert_eq!((taken.sampling.top_k, taken.sampling.min_p, taken.sampling.repeat_last_n), (0, 0.0, 0));
+    assert!(taken.options.sampling.is_greedy());
+    assert_eq!(
+        (taken.options.sampling.top_k, taken.options.sampling.min_p, taken.options.sampling.repeat_last_n),
+        (0, 0.0, 0)
+    );
     assert_eq!(taken.seed, Some(0));
 }
 
@@ -179,7 +182,7 @@ fn every_field_arrives() {
         MESSAGES_MAX,
     )
     .expect("a good request");
-    let said = |role, content: &str| ChatMessage { role, content: content.into() };
+    let said = |role, content: &str| ChatMessage::new(role, content);
     let messages = [said(Role::System, "be brief"), said(Role::User, "a\nb"), said(Role::Assistant, "c")];
     assert_eq!(taken.messages, messages);
     let sampling = Sampling {
@@ -191,11 +194,11 @@ fn every_field_arrives() {
         repeat_last_n: 6,
         presence_penalty: -1.0,
         frequency_penalty: 1.0,
-        seed: Sampling::default().seed,
+        ..Sampling::default()
     };
-    assert_eq!(taken.sampling, sampling);
+    assert_eq!(taken.options.sampling, sampling);
     assert_eq!((taken.model.as_str(), taken.seed, taken.max_tokens), ("fast", Some(7), Some(8)));
-    assert_eq!(taken.stop, ["END"]);
+    assert_eq!(taken.options.stop, ["END"]);
     assert_eq!(taken.stream, Some(Streaming { include_usage: true }));
 }
 

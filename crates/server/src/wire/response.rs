@@ -60,6 +60,7 @@ pub(crate) fn reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
     }
 }
 
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_shape_of_the_protocol() {
-        let usage = Usage { prompt_tokens: 3, completion_tokens: 2 };
+        let usage = Usage { prompt_tokens: 3, cached_tokens: 0, completion_tokens: 2 };
         let finish = Finish { reason: FinishReason::Length, usage };
         let answer = ChatCompletion::new("chatcmpl-1", 7, "fast", "hi \"you\"", finish);
         let expected = json!({

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backend::{
-    Event, EventStream, Finish, FinishReason, GenerateError, LaneBroken, LoadError, LoadedModel, ModelInfo, Usage,
+    Capabilities, Event, EventStream, Finish, FinishReason, GenerateError, LaneBroken, LoadError, LoadedModel,
+    ModelInfo, Token, Usage,
 };
 use futures_util::stream;
 use mockall::Sequence;
@@ -13,10 +14,10 @@ use serving::{LoadState, Progress, Refusal, Service};
 use crate::mocks::{MockEngine, MockLane, OneToken, request, service, with_lane};
 
 pub(crate) fn answer(text: &str) -> EventStream<'static> {
-    let usage = Usage { prompt_tokens: 1, completion_tokens: 1 };
+    let usage = Usage { prompt_tokens: 1, cached_tokens: 0, completion_tokens: 1 };
     Box::pin(stream::iter([
         Ok(Event::Prompt { processed: 1, total: 1 }),
-        Ok(Event::Token { text: text.into() }),
+        Ok(Event::Token(Token::text(text))),
         Ok(Event::Finish(Finish { reason: FinishReason::Stop, usage })),
     ]))
 }
@@ -48,7 +49,7 @@ async fn a_load_that_fails_is_told_to_who_waits_and_to_who_comes_later() {
 async fn a_backend_without_lanes_is_a_failed_load() {
     let mut engine = MockEngine::new();
     engine.expect_load().return_once(|_, _| {
-        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0 };
+        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
         Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![] })
     });
     let service = service(engine);
@@ -82,7 +83,7 @@ async fn a_broken_lane_is_quiesced_then_reset_then_lent_again() {
     let failed = first.started().await.expect_err("the engine broke before the first token");
     assert_eq!(failed, Refusal::Backend { model: "m".into(), reason: "planted".into() });
     assert_eq!(second.started().await.expect("the queue goes on").ticket, 2);
-    assert_eq!(second.next().await, Some(Progress::Text("fine".into())));
+    assert_eq!(second.next().await, Some(Progress::Token(Token::text("fine"))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,13 +117,13 @@ async fn a_panic_while_rebuilding_counts_as_a_lane_that_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_a_finish_is_a_failure_never_a_success() {
     let mut lane = MockLane::new();
-    lane.expect_generate().times(1).returning(|_| Box::pin(stream::iter([Ok(Event::Token { text: "half".into() })])));
+    lane.expect_generate().times(1).returning(|_| Box::pin(stream::iter([Ok(Event::Token(Token::text("half")))])));
     lane.expect_quiesce().returning(|| ());
     lane.expect_reset().returning(|| Ok(()));
     let service = with_lane(lane);
     let mut generation = service.submit(request("r")).expect("admitted");
     generation.started().await.expect("a token came");
-    assert_eq!(generation.next().await, Some(Progress::Text("half".into())));
+    assert_eq!(generation.next().await, Some(Progress::Token(Token::text("half"))));
     assert!(matches!(generation.next().await, Some(Progress::Failed(_))));
     assert_eq!(generation.next().await, None);
 }
@@ -132,7 +133,7 @@ async fn an_answer_without_a_finish_is_a_failure_never_a_success() {
 async fn a_client_that_does_not_read_loses_its_lane_and_is_told_why() {
     let mut lane = MockLane::new();
     lane.expect_generate().times(1).returning(|_| {
-        let text = |_| Ok(Event::Token { text: "t".into() });
+        let text = |_| Ok(Event::Token(Token::text("t")));
         Box::pin(stream::iter((0..1000).map(text)))
     });
     lane.expect_quiesce().returning(|| ());
@@ -143,7 +144,7 @@ async fn a_client_that_does_not_read_loses_its_lane_and_is_told_why() {
     let mut pieces = 0;
     let end = loop {
         match generation.next().await.expect("there is an ending") {
-            Progress::Text(_) => pieces += 1,
+            Progress::Token(_) => pieces += 1,
             end => break end,
         }
     };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backend::{
-    Backend, EncodedPrompt, EventStream, GenerateRequest, Lane, LaneBroken, LoadError, LoadProgress, LoadedModel,
-    ModelInfo, ModelSource, ModelSpec, Prompt, PromptEncoder, PromptError, Sampling,
+    Backend, Capabilities, EncodedPrompt, EventStream, GenerateOptions, GenerateRequest, Lane, LaneBroken, LoadError,
+    LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, Prompt, PromptEncoder, PromptError,
 };
 use mockall::mock;
 use serving::{Class, ModelConfig, Request, Service, ServiceConfig};
@@ -63,7 +63,7 @@ pub(crate) fn with_lane(lane: MockLane) -> Service {
 pub(crate) fn with_lane_and_encoder(lane: MockLane, encoder: Arc<dyn PromptEncoder>) -> Service {
     let mut engine = MockEngine::new();
     engine.expect_load().return_once(move |_, _| {
-        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0 };
+        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
         Ok(LoadedModel { info, encoder, lanes: vec![Box::new(lane)] })
     });
     service(engine)
@@ -76,9 +76,8 @@ pub(crate) fn request(id: &str) -> Request {
         model: "m".into(),
         class: Class::Normal,
         prompt: Prompt::Text("x".into()),
-        sampling: Sampling::default(),
+        options: GenerateOptions::default(),
         max_tokens: None,
-        stop: vec![],
         queue_timeout: None,
     }
 }

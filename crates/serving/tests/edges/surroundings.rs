@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backend::{EncodedPrompt, Prompt, PromptEncoder, PromptError};
+use backend::{EncodedPrompt, Prompt, PromptEncoder, PromptError, Token};
 use serving::{Ended, Phase, Progress};
 use tokio::time::sleep;
 use tracing::span::{Attributes, Id, Record};
@@ -44,7 +44,7 @@ async fn a_log_that_panics_costs_neither_the_outcome_nor_the_lane() {
     for id in ["first", "second"] {
         let mut generation = service.submit(request(id)).expect("there is room");
         generation.started().await.expect("the lane is lent");
-        assert_eq!(generation.next().await, Some(Progress::Text("fine".into())));
+        assert_eq!(generation.next().await, Some(Progress::Token(Token::text("fine"))));
         assert!(matches!(generation.next().await, Some(Progress::Completed(_))));
     }
     let model = service.models().remove(0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{Prompt, Sampling};
+use backend::{Chat as Conversation, Prompt};
 use http::HeaderMap;
 use serving::{Class, Request};
 
@@ -43,16 +43,16 @@ pub(super) fn hints(headers: &HeaderMap) -> Result<Hints, BadRequest> {
 pub(super) fn request(chat: Chat, hints: Hints, id: &RequestId, client: Option<String>) -> Request {
     // Without a seed of its own every request gets another one, and the same request id gets the same again:
     // an answer can be had once more without a source of chance in the server.
-    let seed = chat.seed.unwrap_or_else(|| hash(id.as_str()));
+    let mut options = chat.options;
+    options.sampling.seed = chat.seed.unwrap_or_else(|| hash(id.as_str()));
     Request {
         id: id.as_str().to_owned(),
         client,
         model: chat.model,
         class: hints.class,
-        prompt: Prompt::Chat(chat.messages),
-        sampling: Sampling { seed, ..chat.sampling },
+        prompt: Prompt::Chat(Conversation::new(chat.messages)),
+        options,
         max_tokens: chat.max_tokens,
-        stop: chat.stop,
         queue_timeout: hints.queue_timeout,
     }
 }

@@ -35,7 +35,7 @@ fn events(chunks: Chunks, generation: Generation) -> impl Stream<Item = Bytes> +
     let rest = stream::unfold(Some((chunks, generation)), async |state| {
         let (chunks, mut generation) = state?;
         match generation.next().await {
-            Some(Progress::Text(text)) => Some((chunks.text(&text), Some((chunks, generation)))),
+            Some(Progress::Token(token)) => Some((chunks.text(&token.text), Some((chunks, generation)))),
             Some(Progress::Completed(completed)) => Some((chunks.last(&completed), None)),
             Some(Progress::Failed(failure)) => Some((error(failure), None)),
             None => Some((error(broken_off()), None)),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn completed() -> Completed {
-        let usage = Usage { prompt_tokens: 3, completion_tokens: 2 };
+        let usage = Usage { prompt_tokens: 3, cached_tokens: 0, completion_tokens: 2 };
         Completed { finish: Finish { reason: FinishReason::Stop, usage }, timings: Timings::default() }
     }
 

@@ -13,7 +13,7 @@ pub(super) async fn respond(identity: Identity, mut generation: Generation) -> R
     let mut text = String::new();
     loop {
         match generation.next().await {
-            Some(Progress::Text(more)) => text.push_str(&more),
+            Some(Progress::Token(token)) => text.push_str(&token.text),
             Some(Progress::Completed(completed)) => {
                 let Identity { id, created, model } = &identity;
                 return Ok(Json(ChatCompletion::new(id, *created, model, &text, completed.finish)).into_response());

@@ -1,0 +1,72 @@
+//! What a request wants of a model besides text, and whether the model has it.
+
+use backend::{Capabilities, GenerateOptions, Prompt};
+
+/// Something that not every model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Feature {
+    /// Calling tools.
+    Tools,
+    /// Answers of a given form.
+    Constraints,
+    /// Telling how likely a token was.
+    Logprobs,
+    /// Embeddings.
+    Embeddings,
+}
+
+impl Feature {
+    /// The feature's name in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Constraints => "constrained answers",
+            Self::Logprobs => "log probabilities",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// What is asked for and not there: the first such thing.
+    pub(crate) fn missing(has: Capabilities, prompt: &Prompt, options: &GenerateOptions) -> Option<Self> {
+        let tools = matches!(prompt, Prompt::Chat(chat) if chat.may_call());
+        let asked = [
+            (Self::Tools, tools, has.tools),
+            (Self::Constraints, options.constraint.is_some(), has.constraints),
+            (Self::Logprobs, options.logprobs.is_some(), has.logprobs),
+        ];
+        asked.into_iter().find(|&(_, asked, has)| asked && !has).map(|(feature, ..)| feature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backend::{Capabilities, Chat, Constraint, GenerateOptions, Prompt, Tool, ToolChoice};
+
+    use super::Feature;
+
+    const NONE: Capabilities = Capabilities { tools: false, constraints: false, logprobs: false, embeddings: false };
+
+    fn chat(tool_choice: ToolChoice) -> Prompt {
+        let tools = vec![Tool { name: "t".into(), description: None, parameters: None }];
+        Prompt::Chat(Chat { tools, tool_choice, ..Chat::default() })
+    }
+
+    #[test]
+    fn what_is_asked_for_and_missing_is_named() {
+        let text = Prompt::Text("t".into());
+        let plain = GenerateOptions::default();
+        let likely = GenerateOptions { logprobs: Some(0), ..plain.clone() };
+        let formed = GenerateOptions { constraint: Some(Constraint::JsonObject), ..plain.clone() };
+        let cases = [
+            (&text, &plain, None),
+            (&text, &likely, Some(Feature::Logprobs)),
+            (&text, &formed, Some(Feature::Constraints)),
+            (&chat(ToolChoice::Auto), &plain, Some(Feature::Tools)),
+            (&chat(ToolChoice::None), &plain, None),
+        ];
+        for (prompt, options, missing) in cases {
+            assert_eq!(Feature::missing(NONE, prompt, options), missing, "{prompt:?} {options:?}");
+            assert_eq!(Feature::missing(Capabilities::ALL, prompt, options), None);
+        }
+    }
+}
