@@ -155,19 +155,31 @@ mod tests {
         assert!(matches!(small, (Ok(_), Duration::ZERO)), "{small:?}");
     }
 
-    /// Method: the test's runtime has one thread for tasks; a parser on it would end before anybody could look.
-    #[tokio::test]
-    async fn a_large_body_is_parsed_on_a_thread_for_blocking_work_and_keeps_its_part_until_then() {
-        let limits = HttpLimits { body_max_bytes: 1 << 20, ..limits() };
-        let bodies = Bodies::new(limits.body_max_bytes);
-        let large = body(INLINE_PARSE_MAX_BYTES);
-        let mut chat = Box::pin(bodies.chat(large.clone().into(), &limits));
-        assert!(futures_util::poll!(chat.as_mut()).is_pending(), "it was parsed on this thread");
-        drop(chat);
-        let all = bodies.budget.acquire_many(bodies.budget_kib).await;
-        assert!(all.is_ok(), "the thread gives the budget back although nobody waits for it");
-        drop(all);
-        assert!(bodies.chat(large.into(), &limits).await.is_ok());
+    /// Method: the only thread for blocking work is held, so the parsing cannot begin before it is let go. A parser on the
+    /// thread for tasks would be done at the first poll.
+    #[test]
+    fn a_large_body_is_parsed_on_a_thread_for_blocking_work_and_keeps_its_part_until_then() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            let (let_go, held) = std::sync::mpsc::channel::<()>();
+            let holder = tokio::task::spawn_blocking(move || held.recv());
+            let limits = HttpLimits { body_max_bytes: 1 << 20, ..limits() };
+            let bodies = Bodies::new(limits.body_max_bytes);
+            let large = body(INLINE_PARSE_MAX_BYTES);
+            let mut chat = Box::pin(bodies.chat(large.clone().into(), &limits));
+            assert!(futures_util::poll!(chat.as_mut()).is_pending(), "it was parsed on this thread");
+            drop(chat);
+            assert!(
+                bodies.budget.try_acquire_many(bodies.budget_kib).is_err(),
+                "its part came back before it was parsed"
+            );
+            drop(let_go);
+            holder.await.expect("it ends").expect_err("nothing was sent");
+            let all = bodies.budget.acquire_many(bodies.budget_kib).await;
+            assert!(all.is_ok(), "the thread gives the budget back although nobody waits for it");
+            drop(all);
+            assert!(bodies.chat(large.into(), &limits).await.is_ok());
+        });
     }
 
     #[test]
