@@ -18,6 +18,7 @@
 //!
 //! Not here: locks, queues, HTTP, clocks, grammars, pictures.
 
+mod answering;
 mod encoder;
 mod engine;
 mod lane;

@@ -1,13 +1,12 @@
 //! One generation: the prompt in steps, then token by token.
 
-use backend::{Event, Finish, FinishReason, TextAssembler, Token, Usage};
+use backend::{Event, Finish, FinishReason, Usage};
 use llama_cpp_2::DecodeError;
-use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
 use super::job::Job;
 use super::session::{Parts, STEP_TOKENS, Session};
-use crate::{sampling, validate};
+use crate::answering::{self, Answering, Trouble};
 
 /// A generation that ended without a [`Finish`].
 #[derive(Debug)]
@@ -20,15 +19,23 @@ pub(super) enum Interrupted {
     Broken(String),
 }
 
+impl From<Trouble> for Interrupted {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Request(reason) => Self::Failed(reason),
+            Trouble::Engine(reason) => Self::Broken(reason),
+        }
+    }
+}
+
 impl Session<'_> {
     /// Runs a job. All its events except the last one are sent from here.
     pub(super) fn generate(&mut self, job: &Job) -> Result<Finish, Interrupted> {
         let Some(parts) = self.parts() else {
             return Err(Interrupted::Broken("the lane needs a reset".to_string()));
         };
-        let n_vocab = u32::try_from(parts.model.n_vocab()).unwrap_or(0);
-        validate::request(&job.request, n_vocab, parts.limits.context_len).map_err(Interrupted::Failed)?;
-        let mut run = Run { prompt: prompt(job), position: 0, last: 0, parts, job };
+        let answering = parts.answerer.begin(&job.request)?;
+        let mut run = Run { prompt: answering::tokens(&job.request), position: 0, last: 0, parts, job, answering };
         let outcome = run.prefill().and_then(|()| run.decode());
         // A GPU may still be at work on a step whose result nobody waited for.
         run.parts.context.synchronize();
@@ -36,16 +43,12 @@ impl Session<'_> {
     }
 }
 
-fn prompt(job: &Job) -> Vec<LlamaToken> {
-    let token = |&id: &u32| LlamaToken::new(i32::try_from(id).expect("the request was checked against the vocabulary"));
-    job.request.prompt.tokens.iter().map(token).collect()
-}
-
 /// A generation under way.
 struct Run<'run, 'session, 'model> {
     parts: Parts<'session, 'model>,
     job: &'run Job,
     prompt: Vec<LlamaToken>,
+    answering: Answering,
     /// Tokens in the cache, and so the position of the next one.
     position: i32,
     /// Where in the batch the logits of the latest token are.
@@ -75,39 +78,23 @@ impl Run<'_, '_, '_> {
 
     /// Generates until something ends the answer.
     fn decode(&mut self) -> Result<Finish, Interrupted> {
-        let (context_len, n_vocab) = (self.parts.limits.context_len, self.parts.model.n_vocab());
-        let stages = sampling::stages(&self.job.request.options.sampling, context_len);
-        let mut sampler = sampling::chain(&stages, n_vocab, &self.prompt);
-        let mut text = TextAssembler::new(self.job.request.options.stop.clone());
-        let limit = self.job.request.max_tokens.min(context_len - count(self.prompt.len()));
-        let mut piece = Vec::new();
-        for n in 1..=limit {
+        while !self.answering.is_over() {
             self.check_cancelled()?;
-            let token = self.sample(&mut sampler)?;
-            let vocab = self.parts.model.vocab();
-            if vocab.is_eog(token) {
-                return self.finish(text.finish(), FinishReason::Stop, n);
+            let step = self.answering.next(self.parts.context, self.last)?;
+            self.send(Event::Token(step.event))?;
+            if let Some(reason) = step.end {
+                return Ok(self.finished(reason));
             }
-            piece.clear();
-            vocab.token_to_piece_into(token, &mut piece, false, None);
-            let visible = text.push(&piece);
-            if visible.stopped {
-                return self.finish(visible.text, FinishReason::Stop, n);
-            }
-            if n == limit {
-                return self.finish(visible.text + &text.finish(), FinishReason::Length, n);
-            }
-            self.send(Event::Token(Token::text(visible.text)))?;
-            match self.step(&[token], true) {
+            match self.step(&[step.token], true) {
                 Ok(()) => {}
                 // The limit keeps the cache from getting full, so only an architecture that needs more room ends here.
-                Err(DecodeError::NoKvCacheSlot) => {
-                    return Ok(self.finished(FinishReason::Length, n));
+                Err(DecodeError::NoKvCacheSlot) => break,
+                Err(error) => {
+                    return Err(Interrupted::Broken(format!("token {}: {error}", self.answering.n_tokens())));
                 }
-                Err(error) => return Err(Interrupted::Broken(format!("token {n}: {error}"))),
             }
         }
-        Ok(self.finished(FinishReason::Length, 0))
+        Ok(self.finished(FinishReason::Length))
     }
 
     /// Decodes some tokens. `choose` says whether the next token will be chosen after the last of them.
@@ -124,29 +111,9 @@ impl Run<'_, '_, '_> {
         context.decode(batch)
     }
 
-    /// Chooses the next token. The chain remembers it by itself.
-    fn sample(&self, sampler: &mut LlamaSampler) -> Result<LlamaToken, Interrupted> {
-        // Logits that are missing panic here, which is caught; in the sampler they would end the process.
-        let logits = self.parts.context.get_logits_ith(self.last);
-        let token = sampler.sample(self.parts.context, self.last);
-        let logit = usize::try_from(token.0).ok().and_then(|id| logits.get(id));
-        match logit {
-            // Asking for the text of any other token ends the process.
-            None => Err(Interrupted::Broken(format!("the sampler chose token {token} of {}", logits.len()))),
-            // What is not a number stays in the cache, and could reach the next request through it.
-            Some(logit) if logit.is_nan() => Err(Interrupted::Broken("the model computed no numbers".to_string())),
-            Some(_) => Ok(token),
-        }
-    }
-
-    /// Sends the last token.
-    fn finish(&self, text: String, reason: FinishReason, n_tokens: u32) -> Result<Finish, Interrupted> {
-        self.send(Event::Token(Token::text(text)))?;
-        Ok(self.finished(reason, n_tokens))
-    }
-
-    fn finished(&self, reason: FinishReason, completion_tokens: u32) -> Finish {
-        Finish { reason, usage: Usage { prompt_tokens: count(self.prompt.len()), cached_tokens: 0, completion_tokens } }
+    fn finished(&self, reason: FinishReason) -> Finish {
+        let (prompt_tokens, completion_tokens) = (count(self.prompt.len()), self.answering.n_tokens());
+        Finish { reason, usage: Usage { prompt_tokens, cached_tokens: 0, completion_tokens } }
     }
 
     /// Waits for room in the channel. A reader that left is as good as a cancel.

@@ -1,6 +1,7 @@
 //! A model's context, with what is needed to make it anew.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use backend::LoadError;
 use llama_cpp_2::context::LlamaContext;
@@ -11,6 +12,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use super::reasons;
+use crate::answering::Answerer;
 
 /// Prompt tokens decoded in one step.
 ///
@@ -30,6 +32,7 @@ pub(crate) struct Session<'model> {
     model: &'model LlamaModel,
     runtime: &'static Runtime,
     limits: Limits,
+    answerer: Arc<Answerer>,
     /// `None` from a failure to the reset that follows it.
     context: Option<LlamaContext<'model>>,
     /// Holds [`STEP_TOKENS`] tokens of one sequence; llama.cpp checks neither bound.
@@ -38,8 +41,7 @@ pub(crate) struct Session<'model> {
 
 /// The parts of a working session.
 pub(super) struct Parts<'session, 'model> {
-    pub(super) model: &'model LlamaModel,
-    pub(super) limits: Limits,
+    pub(super) answerer: &'session Arc<Answerer>,
     pub(super) context: &'session mut LlamaContext<'model>,
     pub(super) batch: &'session mut LlamaBatch<'static>,
 }
@@ -50,10 +52,11 @@ impl<'model> Session<'model> {
         model: &'model LlamaModel,
         runtime: &'static Runtime,
         limits: Limits,
+        answerer: Arc<Answerer>,
         name: &str,
     ) -> Result<Self, LoadError> {
         let batch = LlamaBatch::new(STEP_TOKENS as usize, 1);
-        let mut session = Self { model, runtime, limits, context: None, batch };
+        let mut session = Self { model, runtime, limits, answerer, context: None, batch };
         session.reopen()?;
         session.probe().map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
         Ok(session)
@@ -87,9 +90,8 @@ impl<'model> Session<'model> {
 
     /// The parts, or `None` while the session waits for a reset.
     pub(super) fn parts(&mut self) -> Option<Parts<'_, 'model>> {
-        let (model, limits) = (self.model, self.limits);
-        let batch = &mut self.batch;
-        self.context.as_mut().map(|context| Parts { model, limits, context, batch })
+        let (answerer, batch) = (&self.answerer, &mut self.batch);
+        self.context.as_mut().map(|context| Parts { answerer, context, batch })
     }
 
     /// Decodes one token and looks at the logits, so that a model that computes none is found out before it is used.

@@ -15,6 +15,7 @@ use super::generate::Interrupted;
 use super::job::{CancelFlag, Command, Envelope, Job};
 use super::model;
 use super::session::Session;
+use crate::answering::Answerer;
 use crate::encoder::Vocabulary;
 
 /// What a new thread is to load, and whom to tell.
@@ -54,7 +55,8 @@ fn run(order: Order) {
     };
     // Declared before the session, which borrows it, and so freed after it.
     let model = Arc::clone(&loaded.vocabulary.model);
-    let mut session = match guarded(|| Session::open(&model, runtime, loaded.limits, &spec.name)) {
+    let answerer = Arc::new(Answerer::new(Arc::clone(&model), loaded.limits.context_len));
+    let mut session = match guarded(|| Session::open(&model, runtime, loaded.limits, answerer, &spec.name)) {
         Ok(session) => session,
         Err(error) => return drop(report.send(Err(error))),
     };
