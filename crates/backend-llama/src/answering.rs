@@ -9,28 +9,36 @@
 //!
 //! Not here: prompts, batches, caches, channels.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use backend::{FinishReason, GenerateRequest, TextAssembler, Token};
+use backend::{FinishReason, GenerateRequest, TextAssembler, Token, TokenId};
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::{sampling, validate};
+use crate::sampling::{self, Stage};
+use crate::{logprobs, validate};
 
 /// What answering needs of a model. None of it changes, so any number of threads may share it.
 #[derive(Debug)]
 pub(crate) struct Answerer {
     model: Arc<LlamaModel>,
     context_len: u32,
+    /// The tokens that end an answer.
+    ends: Vec<TokenId>,
 }
 
 /// An answer under way.
 pub(crate) struct Answering {
     answerer: Arc<Answerer>,
     chain: LlamaSampler,
+    /// Tokens that must not be chosen. The chain leaves them out, unless nothing else is left.
+    forbidden: BTreeSet<TokenId>,
     text: TextAssembler,
+    /// How many alternatives are told of each token, where that was asked for.
+    logprobs: Option<u32>,
     /// Tokens that the answer may have.
     n_tokens_max: u32,
     /// Tokens that it has.
@@ -61,7 +69,10 @@ pub(crate) enum Trouble {
 
 impl Answerer {
     pub(crate) fn new(model: Arc<LlamaModel>, context_len: u32) -> Self {
-        Self { model, context_len }
+        let vocab = model.vocab();
+        let ends = vocab.tokens().filter(|&token| vocab.is_eog(token)).filter_map(|token| token.0.try_into().ok());
+        let ends = ends.collect();
+        Self { model, context_len, ends }
     }
 
     /// Begins the answer to a request, before its prompt is computed.
@@ -69,16 +80,23 @@ impl Answerer {
     /// # Errors
     /// [`Trouble::Request`] with what llama.cpp would not survive.
     pub(crate) fn begin(self: &Arc<Self>, request: &GenerateRequest) -> Result<Answering, Trouble> {
-        let n_vocab = self.model.n_vocab();
-        let n_vocab_u32 = u32::try_from(n_vocab).unwrap_or(0);
-        validate::request(request, n_vocab_u32, self.context_len).map_err(Trouble::Request)?;
+        let n_vocab = u32::try_from(self.model.n_vocab()).unwrap_or(0);
+        validate::request(request, n_vocab, self.context_len).map_err(Trouble::Request)?;
         let prompt = tokens(request);
-        let stages = sampling::stages(&request.options.sampling, self.context_len);
+        let options = &request.options;
+        let left_out: &[TokenId] = if options.ignore_end { &self.ends } else { &[] };
+        let stages = sampling::stages(&options.sampling, self.context_len, left_out);
+        let forbidden = stages.iter().find_map(|stage| match stage {
+            Stage::Bias(bias) => Some(bias.iter().filter(|(_, bias)| bias.is_infinite()).map(|&(token, _)| token)),
+            _ => None,
+        });
         let room = self.context_len - u32::try_from(prompt.len()).expect("the prompt is shorter than the context");
         Ok(Answering {
             answerer: Arc::clone(self),
-            chain: sampling::chain(&stages, n_vocab, &prompt),
-            text: TextAssembler::new(request.options.stop.clone()),
+            chain: sampling::chain(&stages, &self.model, &prompt),
+            forbidden: forbidden.into_iter().flatten().collect(),
+            text: TextAssembler::new(options.stop.clone()),
+            logprobs: options.logprobs,
             n_tokens_max: request.max_tokens.min(room),
             n_tokens: 0,
             piece: Vec::new(),
@@ -115,9 +133,10 @@ impl Answering {
         let token = self.choose(context, place)?;
         self.n_tokens += 1;
         let vocab = self.answerer.model.vocab();
+        let logprob = self.logprobs.map(|n_top| logprobs::tell(&vocab, context.get_logits_ith(place), token, n_top));
         if vocab.is_eog(token) {
-            let text = self.rest();
-            return Ok(Step { token, event: Token::text(text), end: Some(FinishReason::Stop) });
+            let event = Token { text: self.rest(), logprob, ..Token::default() };
+            return Ok(Step { token, event, end: Some(FinishReason::Stop) });
         }
         self.piece.clear();
         vocab.token_to_piece_into(token, &mut self.piece, false, None);
@@ -130,7 +149,7 @@ impl Answering {
         } else {
             None
         };
-        Ok(Step { token, event: Token::text(visible.text), end })
+        Ok(Step { token, event: Token { text: visible.text, logprob, ..Token::default() }, end })
     }
 
     /// Chooses a token. The chain remembers it by itself.
@@ -138,6 +157,9 @@ impl Answering {
         let logits = context.get_logits_ith(place);
         let token = self.chain.sample(context, place);
         let logit = usize::try_from(token.0).ok().and_then(|id| logits.get(id));
+        if TokenId::try_from(token.0).is_ok_and(|id| self.forbidden.contains(&id)) {
+            return Err(Trouble::Request("logit_bias forbids every token that could follow".to_string()));
+        }
         match logit {
             // Asking for the text of any other token ends the process.
             None => Err(Trouble::Engine(format!("the sampler chose token {token} of {}", logits.len()))),

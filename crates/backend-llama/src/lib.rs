@@ -23,6 +23,7 @@ mod encoder;
 mod engine;
 mod lane;
 mod load;
+mod logprobs;
 mod sampling;
 mod specials;
 mod template;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backend::{GenerateRequest, LoadError, ModelSpec};
+use backend::{GenerateOptions, GenerateRequest, LoadError, ModelSpec};
 use llama_cpp_2::model::LlamaModel;
 
 /// Smallest context that may be asked for; llama.cpp rounds up to multiples of it anyway.
@@ -127,7 +127,11 @@ pub(crate) fn request(request: &GenerateRequest, n_vocab: u32, context_len: u32)
     if tokens.len() >= context_len as usize {
         return Err(format!("the prompt has {} tokens and the context holds {context_len}", tokens.len()));
     }
-    match tokens.iter().find(|&&token| token >= n_vocab) {
+    if request.options.logprobs.is_some_and(|n| n > GenerateOptions::LOGPROBS_MAX) {
+        return Err(format!("logprobs may tell {} alternatives", GenerateOptions::LOGPROBS_MAX));
+    }
+    let biased = request.options.sampling.logit_bias.iter().map(|(token, _)| token);
+    match tokens.iter().chain(biased).find(|&&token| token >= n_vocab) {
         None => Ok(()),
         Some(token) => Err(format!("token {token} is not in the model's vocabulary of {n_vocab}")),
     }
@@ -166,6 +170,10 @@ mod tests {
         let check = |r: &GenerateRequest| request(r, 100, 8);
         assert_eq!(check(&with(vec![0, 99], Sampling::default())), Ok(()));
         assert_eq!(check(&with(vec![1; 7], Sampling::default())), Ok(()));
+        let biased = |token| Sampling { logit_bias: vec![(token, 1.0)], ..Sampling::default() };
+        assert_eq!(check(&with(vec![1], biased(99))), Ok(()));
+        let mut telling = with(vec![1], Sampling::default());
+        telling.options.logprobs = Some(21);
         let nan = Sampling { temperature: f32::NAN, ..Sampling::default() };
         let refused = [
             with(vec![], Sampling::default()),
@@ -173,6 +181,8 @@ mod tests {
             with(vec![u32::MAX], Sampling::default()),
             with(vec![1; 8], Sampling::default()),
             with(vec![1], nan),
+            with(vec![1], biased(100)),
+            telling,
         ];
         for request in refused {
             assert!(check(&request).is_err(), "{request:?}");

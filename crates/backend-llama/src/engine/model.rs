@@ -50,7 +50,7 @@ pub(super) fn load(
         context_len,
         parameters: model.n_params(),
         weight_bytes: model.size(),
-        capabilities: Capabilities::default(),
+        capabilities: Capabilities { logprobs: true, ..Capabilities::default() },
     };
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
     let vocabulary = vocabulary(model, context_len, &spec.name);

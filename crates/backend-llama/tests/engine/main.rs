@@ -1,5 +1,6 @@
 //! The real engine with the demo models. One binary, because linking llama.cpp takes a while.
 
+mod choosing;
 mod conformance;
 mod generating;
 mod loading;
