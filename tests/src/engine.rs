@@ -19,12 +19,5 @@ pub fn start(models: &[&str]) -> Service {
 
 fn demo(name: &str) -> ModelConfig {
     let file = format!("{}/../fixtures/models/edison-demo-{name}.gguf", env!("CARGO_MANIFEST_DIR"));
-    ModelConfig::new(ModelSpec {
-        name: name.into(),
-        source: ModelSource::File(PathBuf::from(file)),
-        context_len: 0,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    })
+    ModelConfig::new(ModelSpec::new(name, ModelSource::File(PathBuf::from(file))))
 }

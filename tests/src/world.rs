@@ -55,14 +55,7 @@ impl Make {
     }
 
     fn model(&self, name: &str, file: &str) -> ModelConfig {
-        let mut model = ModelConfig::new(ModelSpec {
-            name: name.into(),
-            source: ModelSource::File(format!("{file}.gguf").into()),
-            context_len: 0,
-            threads: 1,
-            gpu_layers: 0,
-            lanes: 1,
-        });
+        let mut model = ModelConfig::new(ModelSpec::new(name, ModelSource::File(format!("{file}.gguf").into())));
         model.queue_max = self.queue_max.unwrap_or(model.queue_max);
         model
     }

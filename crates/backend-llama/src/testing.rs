@@ -15,14 +15,7 @@ fn path() -> PathBuf {
 
 /// The smallest demo model: one token per byte, ChatML, no first token.
 pub(crate) fn spec() -> ModelSpec {
-    ModelSpec {
-        name: "demo".to_string(),
-        source: ModelSource::File(path()),
-        context_len: 0,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    }
+    ModelSpec::new("demo", ModelSource::File(path()))
 }
 
 /// Loads it.

@@ -40,6 +40,13 @@ pub struct ModelSpec {
     pub lanes: u32,
 }
 
+impl ModelSpec {
+    /// A model as its file has it: its own context, one thread, one lane, on the CPU.
+    pub fn new(name: impl Into<String>, source: ModelSource) -> Self {
+        Self { name: name.into(), source, context_len: 0, threads: 1, gpu_layers: 0, lanes: 1 }
+    }
+}
+
 /// Where a model's weights are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ModelSource {

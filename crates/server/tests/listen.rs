@@ -13,14 +13,7 @@ const HEALTH: &str = "GET /health HTTP/1.1\r\nhost: h\r\n\r\n";
 const CHAT: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n";
 
 async fn start(limits: HttpLimits) -> (std::net::SocketAddr, Shutdown, JoinHandle<()>) {
-    let spec = backend::ModelSpec {
-        name: "m".into(),
-        source: backend::ModelSource::Embedded(b"m"),
-        context_len: 0,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    };
+    let spec = backend::ModelSpec::new("m", backend::ModelSource::Embedded(b"m"));
     let config = ServiceConfig { models: vec![ModelConfig::new(spec)], ..ServiceConfig::default() };
     let mock = MockBackend::new(MockConfig::default().with_model("m", ModelScript::default()));
     let service = Service::start(config, Arc::new(mock)).expect("a consistent configuration");

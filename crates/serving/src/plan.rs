@@ -119,14 +119,7 @@ mod tests {
     use crate::{ModelConfig, ServiceConfig, Tier};
 
     fn model(name: &str, file: &str) -> ModelConfig {
-        ModelConfig::new(ModelSpec {
-            name: name.into(),
-            source: ModelSource::File(PathBuf::from(file)),
-            context_len: 0,
-            threads: 1,
-            gpu_layers: 0,
-            lanes: 1,
-        })
+        ModelConfig::new(ModelSpec::new(name, ModelSource::File(PathBuf::from(file))))
     }
 
     fn config(models: Vec<ModelConfig>) -> ServiceConfig {

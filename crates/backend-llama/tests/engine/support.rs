@@ -20,14 +20,7 @@ pub(crate) fn fast() -> PathBuf {
 }
 
 pub(crate) fn spec(path: PathBuf) -> ModelSpec {
-    ModelSpec {
-        name: "demo".to_string(),
-        source: ModelSource::File(path),
-        context_len: 0,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    }
+    ModelSpec::new("demo", ModelSource::File(path))
 }
 
 pub(crate) fn silent() -> LoadProgress {

@@ -15,7 +15,7 @@ pub(crate) fn ms(n: u64) -> Duration {
 /// What a load of the model `fast` asks for.
 pub(crate) fn spec(lanes: u32) -> ModelSpec {
     let source = ModelSource::Embedded(&[]);
-    ModelSpec { name: "fast".into(), source, context_len: 0, threads: 1, gpu_layers: 0, lanes }
+    ModelSpec { lanes, ..ModelSpec::new("fast", source) }
 }
 
 /// One model, `fast`, loaded with one lane.

@@ -105,7 +105,8 @@ impl Config {
 impl Model {
     /// A model with every bound at its default.
     fn new(name: String, source: Source, threads: u32) -> Self {
-        let defaults = ModelConfig::new(spec(String::new(), ModelSource::File(PathBuf::new()), threads));
+        // One lane: whoever is in the model is alone in it.
+        let defaults = ModelConfig::new(ModelSpec::new("", ModelSource::File(PathBuf::new())));
         Self {
             name,
             source,
@@ -127,16 +128,12 @@ impl Model {
         };
         let spec = ModelSpec {
             context_len: self.context_len,
+            threads: self.threads,
             gpu_layers: self.gpu_layers,
-            ..spec(self.name.clone(), source, self.threads)
+            ..ModelSpec::new(&self.name, source)
         };
         Ok(ModelConfig { spec, aliases: self.aliases.clone(), queue_max: self.queue_max, max_tokens: self.max_tokens })
     }
-}
-
-/// One lane: whoever is in the model is alone in it.
-fn spec(name: String, source: ModelSource, threads: u32) -> ModelSpec {
-    ModelSpec { name, source, context_len: 0, threads, gpu_layers: 0, lanes: 1 }
 }
 
 /// All models may compute at one time, and threads that outnumber the cores slow every one of them down.

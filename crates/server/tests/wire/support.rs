@@ -32,14 +32,7 @@ impl Server {
 
     /// Starts it while the model still loads.
     pub(crate) fn begin(script: ModelScript, limits: HttpLimits) -> Self {
-        let spec = ModelSpec {
-            name: "m".into(),
-            source: ModelSource::File("m.gguf".into()),
-            context_len: 0,
-            threads: 1,
-            gpu_layers: 0,
-            lanes: 1,
-        };
+        let spec = ModelSpec::new("m", ModelSource::File("m.gguf".into()));
         let mut model = ModelConfig::new(spec);
         model.aliases.push("org/alias".into());
         let tiers = [(Tier::Fast, "m".to_owned())].into();

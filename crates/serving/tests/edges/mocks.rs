@@ -39,14 +39,7 @@ impl PromptEncoder for OneToken {
 }
 
 pub(crate) fn spec() -> ModelSpec {
-    ModelSpec {
-        name: "m".into(),
-        source: ModelSource::Embedded(b"weights"),
-        context_len: 8,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    }
+    ModelSpec { context_len: 8, ..ModelSpec::new("m", ModelSource::Embedded(b"weights")) }
 }
 
 pub(crate) fn service(engine: MockEngine) -> Service {
