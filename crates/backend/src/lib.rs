@@ -29,7 +29,9 @@ pub use embedding::Embedding;
 pub use error::{GenerateError, LaneBroken, LoadError, PromptError};
 pub use event::{CallPart, Candidate, Event, EventStream, Finish, FinishReason, Token, TokenLogprob, Usage};
 pub use lane::Lane;
-pub use model::{Backend, Capabilities, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, PromptEncoder};
+pub use model::{
+    Backend, Capabilities, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, PromptEncoder, Tuning,
+};
 pub use options::{Constraint, GenerateOptions};
 pub use request::{EncodedPrompt, GenerateRequest, Prompt, TokenId};
 pub use sampling::{Dry, Mirostat, MirostatVersion, OutOfRange, Sampling, Xtc};

@@ -36,14 +36,41 @@ pub struct ModelSpec {
     pub threads: u32,
     /// Layers offloaded to a GPU, where the engine has one. 0 keeps the model on the CPU.
     pub gpu_layers: u32,
-    /// Exclusive ways in, at least 1.
+    /// Exclusive ways into each replica, at least 1. With one lane a request's text is what it is alone, bit by bit; the
+    /// lanes of a replica are computed together, which may change the rounding.
     pub lanes: u32,
+    /// How the engine goes about it.
+    pub tuning: Tuning,
+}
+
+/// What changes how fast a model answers, and how much memory it takes. An engine ignores what it does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// Contexts over the same weights, at least 1, each with [`lanes`](ModelSpec::lanes) of its own; default 1.
+    pub replicas: u32,
+    /// Prompt tokens computed in one step, at least 1; default 64. A step is not interrupted: a request that leaves, and
+    /// the next token of every other lane of the replica, may wait for this many.
+    pub step_tokens: u32,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { replicas: 1, step_tokens: 64 }
+    }
 }
 
 impl ModelSpec {
-    /// A model as its file has it: its own context, one thread, one lane, on the CPU.
+    /// A model as its file has it: its own context, one thread, one lane, on the CPU, everything else at its default.
     pub fn new(name: impl Into<String>, source: ModelSource) -> Self {
-        Self { name: name.into(), source, context_len: 0, threads: 1, gpu_layers: 0, lanes: 1 }
+        Self {
+            name: name.into(),
+            source,
+            context_len: 0,
+            threads: 1,
+            gpu_layers: 0,
+            lanes: 1,
+            tuning: Tuning::default(),
+        }
     }
 }
 
@@ -72,7 +99,7 @@ pub struct LoadedModel {
     pub info: ModelInfo,
     /// Turns prompts into tokens, beside the lanes.
     pub encoder: Arc<dyn PromptEncoder>,
-    /// As many lanes as were asked for. Each may be used by one owner at a time.
+    /// As many lanes as were asked for, of all replicas together. Each may be used by one owner at a time.
     pub lanes: Vec<Box<dyn Lane>>,
 }
 
