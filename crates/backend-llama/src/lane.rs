@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
@@ -15,15 +14,19 @@ use crate::engine::{CancelOnDrop, Command, Envelope, Job};
 /// Events that may wait for their reader. The engine waits when they are more.
 const EVENTS_WAITING_MAX: usize = 32;
 
-/// The one lane of an instance. Dropping it ends the thread and frees the context; the weights go with
-/// the last of lane and encoder.
+/// A lane of an instance. Dropping the last lane of an engine ends its thread and frees its context; the weights go with
+/// the last of lanes and encoder.
 pub(crate) struct LlamaLane {
-    commands: SyncSender<Envelope>,
+    commands: mpsc::Sender<Envelope>,
+    /// Which one of its engine's.
+    number: usize,
     /// Resolves when the engine is done with the latest command. At most one command is under way:
     /// the next is sent only after this resolved.
     working: Option<oneshot::Receiver<()>>,
     #[cfg(test)]
     pub(crate) fault: Option<crate::engine::Fault>,
+    #[cfg(test)]
+    pub(crate) listener: Option<std::sync::mpsc::Sender<Vec<f32>>>,
 }
 
 /// The engine's thread has ended, which it does not do while a lane lives.
@@ -34,19 +37,22 @@ impl Gone {
 }
 
 impl LlamaLane {
-    pub(crate) fn new(commands: SyncSender<Envelope>) -> Self {
+    pub(crate) fn new(commands: mpsc::Sender<Envelope>, number: usize) -> Self {
         Self {
             commands,
+            number,
             working: None,
             #[cfg(test)]
             fault: None,
+            #[cfg(test)]
+            listener: None,
         }
     }
 
     fn send(&mut self, command: Command) -> Result<(), Gone> {
         debug_assert!(self.working.is_none(), "two commands under way");
         let (working, done) = oneshot::channel();
-        self.commands.try_send(Envelope { command, working }).map_err(|_| Gone)?;
+        self.commands.try_send(Envelope { lane: self.number, command, working }).map_err(|_| Gone)?;
         self.working = Some(done);
         Ok(())
     }
@@ -111,6 +117,8 @@ impl<'lane> Generation<'lane> {
             cancelled,
             #[cfg(test)]
             fault: lane.fault.take(),
+            #[cfg(test)]
+            listener: lane.listener.clone(),
         };
         let mut generation = Self { lane, waiting: Some(Box::new(job)), events, ended: false, _cancel: cancel };
         // Nearly always nothing is under way, and the engine starts before the stream is polled.
@@ -146,5 +154,7 @@ impl Stream for Generation<'_> {
     }
 }
 
+#[cfg(test)]
+mod reuse_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
 //! llama.cpp as a [`Backend`](backend::Backend).
 //!
-//! [`LlamaBackend`] loads a GGUF file. Each instance gets one named OS thread that owns the model
-//! and its context from load to unload; the [`Lane`](backend::Lane) is a handle to that thread, and
-//! the [`PromptEncoder`](backend::PromptEncoder) shares the model's weights, which do not change.
+//! [`LlamaBackend`] loads a GGUF file. Each context of an instance gets one named OS thread that owns
+//! it from load to unload; a [`Lane`](backend::Lane) is a handle to that thread, and the [`PromptEncoder`](backend::PromptEncoder) shares the model's weights, which do not change.
 //!
 //! Why a thread of its own: a context must not be entered twice, OpenMP keeps a team of workers for
 //! every thread that ever computed, and an engine that hangs takes only its own thread with it.
@@ -19,6 +18,7 @@
 //! Not here: locks, queues, HTTP, clocks, grammars, pictures.
 
 mod answering;
+mod cores;
 mod encoder;
 mod engine;
 mod lane;

@@ -4,13 +4,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use backend::{Backend, LoadError, LoadProgress, LoadedModel, ModelSpec};
+use backend::{Backend, Lane, LoadError, LoadProgress, LoadedModel, ModelSpec};
 use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::cores::Cores;
 use crate::encoder::LlamaEncoder;
-use crate::engine::{self, CancelOnDrop};
+use crate::engine::{self, CancelOnDrop, Envelope};
 use crate::lane::LlamaLane;
 use crate::validate;
 
@@ -25,8 +26,13 @@ use crate::validate;
 /// somebody who wants to do what a template does, so control tokens written out in it are control
 /// tokens, as OpenAI's and llama.cpp's own completions have it. Templates are told no date.
 ///
+/// # Lanes
+/// A lane alone in its context, the default, gives the text that its request gives in a new process, bit by bit, and
+/// computes again only what a prompt does not have in common with the one before. The lanes of one context are computed
+/// together, which changes the rounding.
+///
 /// # Limits
-/// One lane per instance. Penalties look at the end of the prompt too, as llama.cpp's server does.
+/// Penalties look at the end of the prompt too, as llama.cpp's server does.
 #[derive(Debug, Clone, Copy)]
 pub struct LlamaBackend {
     runtime: &'static Runtime,
@@ -67,7 +73,8 @@ impl LlamaBackend {
         validate::settings(&spec)?;
         let (cancel, cancelled) = CancelOnDrop::new();
         let (report, ready) = oneshot::channel();
-        let order = engine::Order { spec, runtime: self.runtime, progress, cancelled, report };
+        let cores = Cores::of_the_machine();
+        let order = engine::Order { spec, runtime: self.runtime, cores, progress, cancelled, report };
         let thread = engine::spawn(order).map_err(|error| LoadError::Failed { reason: error.to_string() })?;
         let instance = match ready.await {
             Ok(outcome) => outcome?,
@@ -76,9 +83,14 @@ impl LlamaBackend {
             }
         };
         drop(cancel);
-        let lane = LlamaLane::new(instance.commands);
+        // One lane of each engine after another: where there is a choice, those that are given out first share nothing.
+        let lanes = (0..instance.lanes).flat_map(|number| {
+            let lane = move |commands: &mpsc::Sender<Envelope>| LlamaLane::new(commands.clone(), number);
+            instance.engines.iter().map(lane).collect::<Vec<_>>()
+        });
+        let lanes = lanes.collect();
         let encoder = LlamaEncoder::new(instance.vocabulary);
-        Ok((Loaded { info: instance.info, encoder, lane }, thread))
+        Ok((Loaded { info: instance.info, encoder, lanes }, thread))
     }
 }
 
@@ -86,7 +98,7 @@ impl LlamaBackend {
 pub(crate) struct Loaded {
     pub(crate) info: backend::ModelInfo,
     pub(crate) encoder: LlamaEncoder,
-    pub(crate) lane: LlamaLane,
+    pub(crate) lanes: Vec<LlamaLane>,
 }
 
 #[async_trait]
@@ -94,7 +106,8 @@ impl Backend for LlamaBackend {
     async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError> {
         // The thread ends by itself when the lane is dropped, so nobody needs to join it.
         let (loaded, _thread) = self.load_with_thread(spec, progress).await?;
-        Ok(LoadedModel { info: loaded.info, encoder: Arc::new(loaded.encoder), lanes: vec![Box::new(loaded.lane)] })
+        let lanes = loaded.lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Lane>).collect();
+        Ok(LoadedModel { info: loaded.info, encoder: Arc::new(loaded.encoder), lanes })
     }
 }
 
@@ -106,6 +119,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::LlamaBackend;
+    use crate::cores::Cores;
     use crate::engine::{self, CancelOnDrop};
     use crate::testing;
 
@@ -123,7 +137,8 @@ mod tests {
         });
         let (report, ready) = oneshot::channel();
         let runtime = LlamaBackend::new().unwrap().runtime;
-        let order = engine::Order { spec: testing::spec(), runtime, progress, cancelled, report };
+        let cores = Cores::of_the_machine();
+        let order = engine::Order { spec: testing::spec(), runtime, cores, progress, cancelled, report };
         let thread = engine::spawn(order).unwrap();
         let outcome = ready.await.expect("the thread reports");
         assert_eq!(outcome.err(), Some(LoadError::Cancelled));

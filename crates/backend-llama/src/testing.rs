@@ -1,5 +1,7 @@
 //! What the tests of several files need.
 
+mod half;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -44,7 +46,16 @@ pub(crate) async fn load_sentence_piece() -> (Loaded, JoinHandle<()>) {
     load_spec(ModelSpec { source: ModelSource::File(file.path().into()), ..spec() }).await
 }
 
-async fn load_spec(spec: ModelSpec) -> (Loaded, JoinHandle<()>) {
+/// Loads the demo model with 16-bit weights.
+pub(crate) async fn load_half() -> (Loaded, JoinHandle<()>) {
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    let bytes = std::fs::read(path()).expect("the demo model is there");
+    std::fs::write(file.path(), half::halve(&bytes)).expect("it can be written");
+    load_spec(ModelSpec { source: ModelSource::File(file.path().into()), ..spec() }).await
+}
+
+/// Loads the demo model as described.
+pub(crate) async fn load_spec(spec: ModelSpec) -> (Loaded, JoinHandle<()>) {
     let backend = LlamaBackend::new().expect("nothing else starts llama.cpp here");
     backend.load_with_thread(spec, Arc::new(|_| {})).await.expect("the demo model loads")
 }

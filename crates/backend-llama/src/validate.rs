@@ -16,6 +16,14 @@ pub(crate) const CONTEXT_MIN: u32 = 256;
 pub(crate) const CONTEXT_MAX: u32 = 1 << 20;
 /// ggml's own bound on threads; far beyond it the process dies.
 pub(crate) const THREADS_MAX: u32 = 512;
+/// Sequences that one context has at most; llama.cpp ends the process beyond four times as many.
+const LANES_MAX: u32 = 64;
+/// Contexts over the same weights.
+const REPLICAS_MAX: u32 = 16;
+/// Smaller steps cost speed: a step of 32 tokens takes as long as one of 48.
+const STEP_TOKENS_MIN: u32 = 16;
+/// Larger steps gain nothing and reserve memory.
+const STEP_TOKENS_MAX: u32 = 2048;
 
 /// Architectures that answer with vectors, sound or a diffusion, or that need an encoder pass first.
 /// Asking one of them for the next token ends the process.
@@ -45,8 +53,15 @@ const NOT_GENERATIVE: [&str; 21] = [
 
 /// Checks what a [`ModelSpec`] says, without looking at the file.
 pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
-    let rules: [(&'static str, bool, String); 3] = [
-        ("lanes", spec.lanes == 1, "must be 1: this engine has one lane per model".to_string()),
+    let step = STEP_TOKENS_MIN..=STEP_TOKENS_MAX;
+    let rules: [(&'static str, bool, String); 5] = [
+        ("lanes", (1..=LANES_MAX).contains(&spec.lanes), format!("must be 1 to {LANES_MAX}")),
+        ("replicas", (1..=REPLICAS_MAX).contains(&spec.tuning.replicas), format!("must be 1 to {REPLICAS_MAX}")),
+        (
+            "step_tokens",
+            step.contains(&spec.tuning.step_tokens),
+            format!("must be {STEP_TOKENS_MIN} to {STEP_TOKENS_MAX}"),
+        ),
         ("threads", (1..=THREADS_MAX).contains(&spec.threads), format!("must be 1 to {THREADS_MAX}")),
         (
             "context_len",

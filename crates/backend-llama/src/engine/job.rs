@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A command and the sign that it is being worked on.
 pub(crate) struct Envelope {
+    /// Which lane of the engine it is for, from 0.
+    pub(crate) lane: usize,
     pub(crate) command: Command,
     /// Dropped when the engine has stopped touching anything for this command, whichever way it ended.
     pub(crate) working: oneshot::Sender<()>,
@@ -29,6 +31,9 @@ pub(crate) struct Job {
     pub(crate) cancelled: CancelFlag,
     #[cfg(test)]
     pub(crate) fault: Option<Fault>,
+    /// Hears the logits of every token that is to be chosen.
+    #[cfg(test)]
+    pub(crate) listener: Option<std::sync::mpsc::Sender<Vec<f32>>>,
 }
 
 /// A fault for a test to plant.

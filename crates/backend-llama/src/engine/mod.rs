@@ -4,16 +4,22 @@
 //! load ──▶ report to the caller ──▶ command, command, ... ──▶ (lane dropped) ──▶ free context, free model
 //! ```
 //!
-//! One command is in hand at a time. A generation reports through a bounded channel, looks at its
-//! cancel flag before every step, and starts from an empty cache. A panic or an engine error in it
-//! drops the context; only a reset makes a new one. [`Envelope`] tells the lane when a command is
-//! done with.
+//! A model may have several contexts, each with a thread of its own; the first one loads the weights. A context has one
+//! lane or several, and every lane one command in hand at a time: what busy lanes have to compute is gathered into one
+//! step, see `rounds`. A generation reports through a bounded channel, and is asked before every step whether it is
+//! still wanted. What its prompt has in common with the one before is not computed again, see `cache`.
+//!
+//! A panic or an engine error fails the request in hand, and its lane until a reset. The context is made anew.
+//! [`Envelope`] tells the lane when a command is done with.
 
-mod generate;
+mod cache;
 mod job;
 mod model;
 mod reasons;
+mod rounds;
+mod schedule;
 mod session;
+mod task;
 mod thread;
 mod vocabulary;
 

@@ -11,6 +11,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use tempfile::NamedTempFile;
 
+use super::cache::Reuse;
 use super::job::CancelFlag;
 use super::reasons;
 use super::session::Limits;
@@ -53,8 +54,31 @@ pub(super) fn load(
         capabilities: Capabilities { logprobs: true, ..Capabilities::default() },
     };
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
+    if context_len.checked_mul(spec.lanes).is_none_or(|len| len > validate::CONTEXT_MAX) {
+        let reason = format!("{context_len} tokens in {} lanes are more than {}", spec.lanes, validate::CONTEXT_MAX);
+        return Err(LoadError::Setting { setting: "context_len", reason });
+    }
+    let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
     let vocabulary = vocabulary(model, context_len, &spec.name);
-    Ok(LoadedModel { vocabulary, info, limits: Limits { context_len, threads } })
+    Ok(LoadedModel { vocabulary, info, limits: Limits { context_len, threads, lanes, step_tokens, reuse } })
+}
+
+/// Architectures that look back only so far, whether or not their file says so.
+const WINDOWED: [&str; 5] = ["exaone-moe", "exaone4", "gemma2", "llama4", "smallthinker"];
+
+/// How much of a lane's cache may be used again.
+fn reuse(model: &LlamaModel, lanes: u32) -> Reuse {
+    let architecture = model.meta_val_str("general.architecture").unwrap_or_default();
+    let window = model.meta_val_str(&format!("{architecture}.attention.sliding_window"));
+    let is_windowed = window.is_ok_and(|len| len != "0") || WINDOWED.contains(&architecture.as_str());
+    // A state cannot go back, and what is outside of a window may be gone.
+    if model.is_recurrent() || model.is_hybrid() || is_windowed {
+        Reuse::Never
+    } else if lanes == 1 {
+        Reuse::Steps
+    } else {
+        Reuse::Tokens
+    }
 }
 
 fn warn_about(runtime: &Runtime, spec: &ModelSpec) {

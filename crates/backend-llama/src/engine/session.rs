@@ -1,9 +1,10 @@
-//! A model's context, with what is needed to make it anew.
+//! A context of a model, with what is needed to make it anew.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use backend::LoadError;
+use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
@@ -11,72 +12,107 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use super::cache::Reuse;
 use super::reasons;
 use crate::answering::Answerer;
-
-/// Prompt tokens decoded in one step.
-///
-/// A step cannot be interrupted, so a cancelled request may keep the engine this long; smaller steps cost speed from 32
-/// tokens down. The context also reserves logits for a whole step: 64 rows of a 128k vocabulary are 31 MiB.
-pub(crate) const STEP_TOKENS: u32 = 64;
 
 /// What every context of an instance is made with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
+    /// Tokens per lane.
     pub(crate) context_len: u32,
     pub(crate) threads: i32,
+    pub(crate) lanes: u32,
+    /// Prompt tokens computed in one step. The context reserves logits for a whole step: 64 rows of a 128k vocabulary are
+    /// 31 MiB.
+    pub(crate) step_tokens: u32,
+    pub(super) reuse: Reuse,
+}
+
+impl Limits {
+    /// Tokens of a step at most: those of prompts, and one for each other lane.
+    fn batch_len(&self) -> u32 {
+        self.step_tokens + self.lanes - 1
+    }
+}
+
+/// What the contexts of an instance have in common.
+pub(super) struct Shared {
+    pub(super) model: Arc<LlamaModel>,
+    pub(super) runtime: &'static Runtime,
+    pub(super) limits: Limits,
+    pub(super) answerer: Arc<Answerer>,
+    /// Held while a context is made, in which llama.cpp may write to the model.
+    opening: Mutex<()>,
+}
+
+impl Shared {
+    pub(super) fn new(runtime: &'static Runtime, model: Arc<LlamaModel>, limits: Limits, answerer: Answerer) -> Self {
+        Self { model, runtime, limits, answerer: Arc::new(answerer), opening: Mutex::new(()) }
+    }
+}
+
+/// Some tokens of one lane, to be computed in a step.
+pub(super) struct Part<'a> {
+    pub(super) lane: usize,
+    /// Where the first of them stands in its lane.
+    pub(super) position: usize,
+    /// Never none.
+    pub(super) tokens: &'a [LlamaToken],
+    /// Whether the next token will be chosen after the last of them.
+    pub(super) choose: bool,
 }
 
 /// A context of a model, unless it broke.
-pub(crate) struct Session<'model> {
-    model: &'model LlamaModel,
-    runtime: &'static Runtime,
-    limits: Limits,
-    answerer: Arc<Answerer>,
-    /// `None` from a failure to the reset that follows it.
+pub(super) struct Session<'model> {
+    shared: &'model Shared,
+    /// `None` from a failure to the next [`open`](Self::open).
     context: Option<LlamaContext<'model>>,
-    /// Holds [`STEP_TOKENS`] tokens of one sequence; llama.cpp checks neither bound.
+    /// Holds [`Limits::batch_len`] tokens of one sequence each; llama.cpp checks neither bound.
     batch: LlamaBatch<'static>,
-}
-
-/// The parts of a working session.
-pub(super) struct Parts<'session, 'model> {
-    pub(super) answerer: &'session Arc<Answerer>,
-    pub(super) context: &'session mut LlamaContext<'model>,
-    pub(super) batch: &'session mut LlamaBatch<'static>,
 }
 
 impl<'model> Session<'model> {
     /// Makes the first context and tries it with one token. The name is for messages.
-    pub(super) fn open(
-        model: &'model LlamaModel,
-        runtime: &'static Runtime,
-        limits: Limits,
-        answerer: Arc<Answerer>,
-        name: &str,
-    ) -> Result<Self, LoadError> {
-        let batch = LlamaBatch::new(STEP_TOKENS as usize, 1);
-        let mut session = Self { model, runtime, limits, answerer, context: None, batch };
-        session.reopen()?;
+    pub(super) fn new(shared: &'model Shared, name: &str) -> Result<Self, LoadError> {
+        let batch = LlamaBatch::new(shared.limits.batch_len() as usize, 1);
+        let mut session = Self { shared, context: None, batch };
+        session.open()?;
         session.probe().map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
         Ok(session)
     }
 
-    /// Replaces the context by a new one.
-    pub(super) fn reopen(&mut self) -> Result<(), LoadError> {
-        // The old one first: both together may be more than the memory holds.
-        self.close();
+    pub(super) fn shared(&self) -> &'model Shared {
+        self.shared
+    }
+
+    /// The context, while there is one.
+    pub(super) fn context(&self) -> Option<&LlamaContext<'model>> {
+        self.context.as_ref()
+    }
+
+    /// Makes a new context where there is none.
+    pub(super) fn open(&mut self) -> Result<(), LoadError> {
+        if self.context.is_some() {
+            return Ok(());
+        }
+        let Shared { model, runtime, limits, opening, .. } = self.shared;
+        let len = limits.context_len.saturating_mul(limits.lanes);
         let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(self.limits.context_len))
-            .with_n_batch(STEP_TOKENS)
-            .with_n_ubatch(STEP_TOKENS)
-            .with_n_seq_max(1)
-            .with_n_threads(self.limits.threads)
-            .with_n_threads_batch(self.limits.threads)
+            .with_n_ctx(NonZeroU32::new(len))
+            .with_n_batch(limits.batch_len())
+            .with_n_ubatch(limits.batch_len())
+            .with_n_seq_max(limits.lanes)
+            // Otherwise each lane has a part of the cells for itself, and a batch is computed in pieces of equal length.
+            .with_kv_unified(limits.lanes > 1)
+            .with_n_threads(limits.threads)
+            .with_n_threads_batch(limits.threads)
             .with_no_perf(true);
-        let (context, reasons) = reasons::collect(|| self.model.new_context(self.runtime, params));
+        let making = opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let (context, reasons) = reasons::collect(|| model.new_context(runtime, params));
+        drop(making);
         let context = context.map_err(|error| LoadError::Failed { reason: reasons.or(&error) })?;
-        if context.n_ctx() < self.limits.context_len || context.n_batch() < STEP_TOKENS {
+        if context.n_ctx() < len || context.n_batch() < limits.batch_len() {
             return Err(LoadError::Failed { reason: "llama.cpp made a smaller context than asked for".to_string() });
         }
         self.context = Some(context);
@@ -88,24 +124,54 @@ impl<'model> Session<'model> {
         self.context = None;
     }
 
-    /// The parts, or `None` while the session waits for a reset.
-    pub(super) fn parts(&mut self) -> Option<Parts<'_, 'model>> {
-        let (answerer, batch) = (&self.answerer, &mut self.batch);
-        self.context.as_mut().map(|context| Parts { answerer, context, batch })
+    /// Computes a step. For each part, where in the batch the logits of its last token are.
+    ///
+    /// # Errors
+    /// [`DecodeError::NoKvCacheSlot`] leaves the context as it was; after any other its state is unknown.
+    pub(super) fn compute(&mut self, parts: &[Part<'_>], places: &mut Vec<i32>) -> Result<(), DecodeError> {
+        let Self { context: Some(context), batch, .. } = self else {
+            // Nothing computed is a failed step.
+            return Err(DecodeError::Unknown(0));
+        };
+        batch.clear();
+        places.clear();
+        for part in parts {
+            let last = part.tokens.len() - 1;
+            for (i, &token) in part.tokens.iter().enumerate() {
+                let position = i32::try_from(part.position + i).expect("the context bounds every position");
+                let lane = i32::try_from(part.lane).expect("lanes are few");
+                let room = batch.add(token, position, &[lane], part.choose && i == last);
+                room.expect("the batch holds a whole step");
+            }
+            places.push(batch.n_tokens() - 1);
+        }
+        context.decode(batch)
+    }
+
+    /// Takes everything from a position on out of a lane's part of the cache. `false` where the model cannot.
+    ///
+    /// The cells are marked free and not overwritten: attention masks them, and clearing gigabytes takes a while.
+    pub(super) fn cut(&mut self, lane: usize, len: usize) -> bool {
+        let (lane, len) = (u32::try_from(lane).ok(), u32::try_from(len).ok());
+        self.context.as_mut().is_none_or(|context| context.clear_kv_cache_seq(lane, len, None).is_ok_and(|done| done))
+    }
+
+    /// Waits for a GPU that is still at work on a step whose result nobody waited for.
+    pub(super) fn synchronize(&self) {
+        if let Some(context) = &self.context {
+            context.synchronize();
+        }
     }
 
     /// Decodes one token and looks at the logits, so that a model that computes none is found out before it is used.
     fn probe(&mut self) -> Result<(), String> {
-        let Some(Parts { context, batch, .. }) = self.parts() else {
-            return Ok(());
-        };
-        batch.clear();
-        batch.add(LlamaToken::new(0), 0, &[0], true).map_err(|error| error.to_string())?;
-        let (decoded, reasons) = reasons::collect(|| context.decode(batch));
-        decoded.map_err(|error| reasons.or(&error))?;
-        match context.get_logits_ith(0).iter().any(|logit| logit.is_nan()) {
-            false => Ok(()),
-            true => Err("it does not compute numbers, so its file is damaged".to_string()),
+        let part = Part { lane: 0, position: 0, tokens: &[LlamaToken::new(0)], choose: true };
+        let (computed, reasons) = reasons::collect(|| self.compute(&[part], &mut Vec::new()));
+        computed.map_err(|error| reasons.or(&error))?;
+        let is_nan = self.context().is_some_and(|context| context.get_logits_ith(0).iter().any(|logit| logit.is_nan()));
+        if is_nan || !self.cut(0, 0) {
+            return Err("it does not compute numbers, so its file is damaged".to_string());
         }
+        Ok(())
     }
 }

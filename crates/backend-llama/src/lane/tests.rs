@@ -1,6 +1,6 @@
 //! Faults that need a hand inside the engine.
 
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
@@ -23,10 +23,11 @@ struct Instance {
 }
 
 async fn instance() -> Instance {
-    let (loaded, thread) = testing::load().await;
+    let (mut loaded, thread) = testing::load().await;
+    let lane = loaded.lanes.remove(0);
     let weights = Arc::downgrade(&loaded.encoder.vocabulary.model);
     let model = LoadedModel { info: loaded.info, encoder: Arc::new(loaded.encoder), lanes: vec![] };
-    Instance { lane: loaded.lane, model, weights, thread }
+    Instance { lane, model, weights, thread }
 }
 
 impl Instance {
@@ -138,8 +139,8 @@ async fn dropping_the_lane_while_the_engine_works_ends_the_thread() {
 #[tokio::test]
 async fn a_lane_without_its_thread_is_broken_for_good() {
     let instance = instance().await;
-    let (commands, _) = sync_channel(1);
-    let mut lane = LlamaLane::new(commands);
+    let (commands, _) = tokio::sync::mpsc::channel(1);
+    let mut lane = LlamaLane::new(commands, 0);
     lane.quiesce().await;
     let answer = kit::collect(lane.generate(instance.count().await)).await;
     assert!(matches!(answer.error, Some(GenerateError::LaneBroken { .. })), "{answer:?}");

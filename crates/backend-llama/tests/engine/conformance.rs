@@ -1,26 +1,59 @@
-//! The suite of the contract, run on the real engine.
+//! The suite of the contract, run on the real engine: one lane alone, lanes that are computed together, and lanes with a
+//! context each.
 
 use backend::conformance::Subject;
 use backend::{Backend, LoadedModel};
 
 use crate::support;
 
-struct Llama;
+struct Llama {
+    lanes_max: u32,
+    /// Whether lanes are replicas.
+    apart: bool,
+}
 
 impl Subject for Llama {
     async fn load(&self, lanes: u32) -> LoadedModel {
         let mut spec = support::spec(support::fast());
-        spec.lanes = lanes;
+        if self.apart {
+            spec.tuning.replicas = lanes;
+        } else {
+            spec.lanes = lanes;
+        }
         support::backend().load(spec, support::silent()).await.expect("the demo model loads")
     }
 
     fn lanes_max(&self) -> u32 {
-        1
+        self.lanes_max
     }
 }
 
-fn subject() -> Llama {
-    Llama
+mod alone {
+    use super::Llama;
+
+    fn subject() -> Llama {
+        Llama { lanes_max: 1, apart: false }
+    }
+
+    backend::conformance_tests!(subject);
 }
 
-backend::conformance_tests!(subject);
+mod together {
+    use super::Llama;
+
+    fn subject() -> Llama {
+        Llama { lanes_max: 4, apart: false }
+    }
+
+    backend::conformance_tests!(subject);
+}
+
+mod replicas {
+    use super::Llama;
+
+    fn subject() -> Llama {
+        Llama { lanes_max: 2, apart: true }
+    }
+
+    backend::conformance_tests!(subject);
+}

@@ -18,9 +18,13 @@ async fn refusal(spec: ModelSpec) -> LoadError {
 #[tokio::test]
 async fn settings_out_of_range() {
     type Change = fn(&mut ModelSpec);
-    let cases: [(&str, Change); 8] = [
+    let cases: [(&str, Change); 12] = [
         ("lanes", |s| s.lanes = 0),
-        ("lanes", |s| s.lanes = 2),
+        ("lanes", |s| s.lanes = 65),
+        ("replicas", |s| s.tuning.replicas = 0),
+        ("replicas", |s| s.tuning.replicas = 17),
+        ("step_tokens", |s| s.tuning.step_tokens = 15),
+        ("step_tokens", |s| s.tuning.step_tokens = u32::MAX),
         ("threads", |s| s.threads = 0),
         ("threads", |s| s.threads = 513),
         ("threads", |s| s.threads = u32::MAX),

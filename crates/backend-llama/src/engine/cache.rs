@@ -1,0 +1,134 @@
+//! What the cache of a lane holds, and how much of it the next prompt can use.
+//!
+//! How a prompt was cut into steps shows in the last bits of what is computed, and so, now and then, in the text. A
+//! lane alone must give the text that it gives with an empty cache. So it uses again only whole steps that begin where
+//! a new run would begin them; the tokens of an answer, computed one by one, are computed anew. A lane that is computed
+//! together with others has no such text to keep, and uses everything.
+
+use llama_cpp_2::token::LlamaToken;
+
+/// How much is used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// Nothing: the model cannot go back to an earlier state.
+    Never,
+    /// Whole steps.
+    Steps,
+    /// Every token.
+    Tokens,
+}
+
+/// The tokens that a lane's cache holds, from position 0.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// The most tokens that are computed at once.
+    step: usize,
+    tokens: Vec<LlamaToken>,
+    /// Tokens from the front that were computed in whole steps: a multiple of `step`, at most as many as there are.
+    n_in_steps: usize,
+}
+
+impl Cache {
+    pub(super) fn new(step: usize) -> Self {
+        Self { step, tokens: Vec::new(), n_in_steps: 0 }
+    }
+
+    /// How many tokens it holds.
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// How many tokens of a prompt need not be computed again. At least one always does, for its logits.
+    pub(super) fn reusable(&self, prompt: &[LlamaToken], reuse: Reuse) -> usize {
+        let common = self.tokens.iter().zip(prompt).take_while(|(held, wanted)| held == wanted).count();
+        let most = common.min(prompt.len().saturating_sub(1));
+        match reuse {
+            Reuse::Never => 0,
+            Reuse::Steps => most.min(self.n_in_steps) / self.step * self.step,
+            Reuse::Tokens => most,
+        }
+    }
+
+    /// Forgets everything from a position on.
+    pub(super) fn cut(&mut self, len: usize) {
+        self.tokens.truncate(len);
+        self.n_in_steps = self.n_in_steps.min(len) / self.step * self.step;
+    }
+
+    /// Remembers what was computed at once.
+    pub(super) fn push(&mut self, tokens: &[LlamaToken]) {
+        if self.n_in_steps == self.tokens.len() && tokens.len() == self.step {
+            self.n_in_steps += self.step;
+        }
+        self.tokens.extend_from_slice(tokens);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use llama_cpp_2::token::LlamaToken;
+
+    use super::{Cache, Reuse};
+
+    fn tokens(ids: impl IntoIterator<Item = i32>) -> Vec<LlamaToken> {
+        ids.into_iter().map(LlamaToken::new).collect()
+    }
+
+    /// A cache after a prompt of ten tokens in steps of four, and an answer of three.
+    fn cache() -> Cache {
+        let mut cache = Cache::new(4);
+        for step in [0..4, 4..8, 8..10, 10..11, 11..12, 12..13] {
+            cache.push(&tokens(step));
+        }
+        cache
+    }
+
+    fn reusable(prompt: impl IntoIterator<Item = i32>) -> [usize; 3] {
+        let prompt = tokens(prompt);
+        [Reuse::Never, Reuse::Steps, Reuse::Tokens].map(|reuse| cache().reusable(&prompt, reuse))
+    }
+
+    #[test]
+    fn a_longer_prompt_finds_whole_steps_or_every_token() {
+        assert_eq!(reusable(0..20), [0, 8, 13]);
+    }
+
+    #[test]
+    fn the_first_other_token_ends_it() {
+        assert_eq!(reusable([0, 1, 2, 3, 4, 5, 9, 9, 9]), [0, 4, 6]);
+        assert_eq!(reusable([9, 1, 2, 3]), [0, 0, 0]);
+        assert_eq!(reusable([]), [0, 0, 0]);
+    }
+
+    /// The last token is computed again, or there would be no logits to choose the next one from.
+    #[test]
+    fn one_token_is_left_to_compute() {
+        assert_eq!(reusable(0..8), [0, 4, 7]);
+        assert_eq!(reusable(0..13), [0, 8, 12]);
+    }
+
+    /// Tokens that were computed one by one are not used as a step, even where there are as many.
+    #[test]
+    fn an_answer_never_counts_as_a_step() {
+        let mut cache = Cache::new(4);
+        cache.push(&tokens(0..4));
+        for token in 4..8 {
+            cache.push(&tokens([token]));
+        }
+        // A whole step, but not where a new run has one before it.
+        cache.push(&tokens(8..12));
+        assert_eq!(cache.reusable(&tokens(0..20), Reuse::Steps), 4);
+    }
+
+    #[test]
+    fn what_was_cut_is_forgotten() {
+        let mut cache = cache();
+        cache.cut(6);
+        assert_eq!(cache.reusable(&tokens(0..20), Reuse::Tokens), 6);
+        assert_eq!(cache.reusable(&tokens(0..20), Reuse::Steps), 4);
+        assert_eq!(cache.len(), 6);
+        // The step that was cut in two does not become whole again by what follows.
+        cache.push(&tokens(6..10));
+        assert_eq!(cache.reusable(&tokens(0..20), Reuse::Steps), 4);
+    }
+}

@@ -1,0 +1,322 @@
+//! The loop of an engine: commands in, steps of all busy lanes, events out.
+//!
+//! Between two steps, lanes begin, end and leave. A lane whose reader is slow is left out until there is room for its
+//! events, and holds up no other.
+//!
+//! Where a step fails, the context is made anew and everybody else's tokens are computed once more. With several lanes
+//! in the step, whose fault it was is found out by computing them one by one.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
+use backend::{FinishReason, GenerateError, LaneBroken};
+use futures_executor::block_on;
+use llama_cpp_2::DecodeError;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
+
+use super::cache::{Cache, Reuse};
+use super::job::{Command, Envelope, Job};
+use super::schedule::{self, Share, Want};
+use super::session::{Part, Session};
+use super::task::Task;
+use crate::answering::{Trouble, tokens};
+use crate::cores::Cores;
+
+/// A lane, seen from its engine.
+struct Slot {
+    cache: Cache,
+    task: Option<Task>,
+    /// Set by a failure, until the lane is reset.
+    is_broken: bool,
+}
+
+/// An engine: a context and its lanes.
+pub(super) struct Engine<'model> {
+    session: Session<'model>,
+    cores: Cores,
+    slots: Vec<Slot>,
+    /// Whose prompt goes first in the next step.
+    turn: usize,
+    /// Lanes of a step that failed, to be computed one by one.
+    suspects: VecDeque<usize>,
+    /// Where the logits of each share are; kept for its memory.
+    places: Vec<i32>,
+}
+
+impl<'model> Engine<'model> {
+    pub(super) fn new(session: Session<'model>, cores: Cores) -> Self {
+        let limits = session.shared().limits;
+        let step = limits.step_tokens as usize;
+        let slot = || Slot { cache: Cache::new(step), task: None, is_broken: false };
+        let slots = (0..limits.lanes).map(|_| slot()).collect();
+        Self { session, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
+    }
+
+    /// Serves until the last lane is gone.
+    pub(super) fn serve(&mut self, mut inbox: Receiver<Envelope>) {
+        loop {
+            if self.slots.iter().all(|slot| slot.task.is_none()) {
+                match inbox.blocking_recv() {
+                    Some(envelope) => self.take(envelope),
+                    None => return,
+                }
+            }
+            while let Ok(envelope) = inbox.try_recv() {
+                self.take(envelope);
+            }
+            self.dismiss();
+            if !self.step()
+                && let Some(envelope) = self.wait(&mut inbox)
+            {
+                self.take(envelope);
+            }
+        }
+    }
+
+    /// Carries a command out, or begins to.
+    fn take(&mut self, Envelope { lane, command, working }: Envelope) {
+        match command {
+            Command::Generate(job) => self.begin(lane, job, working),
+            // The lane may have stopped waiting; it is as new all the same.
+            Command::Reset(reply) => drop(reply.send(self.reset(lane))),
+        }
+    }
+
+    fn begin(&mut self, lane: usize, job: Box<Job>, working: oneshot::Sender<()>) {
+        // A reader that has left by now hears nothing, which is its right.
+        let refuse = |error| drop(job.events.try_send(Err(error)));
+        if self.slots[lane].is_broken {
+            return refuse(GenerateError::LaneBroken { reason: "the lane needs a reset".to_string() });
+        }
+        let shared = self.session.shared();
+        let answering = match catch_unwind(AssertUnwindSafe(|| shared.answerer.begin(&job.request))) {
+            Ok(Ok(answering)) => answering,
+            Ok(Err(Trouble::Request(reason) | Trouble::Engine(reason))) => {
+                return refuse(GenerateError::Failed { reason });
+            }
+            Err(panic) => return refuse(GenerateError::Failed { reason: panic_text(&*panic) }),
+        };
+        let reuse = if job.request.options.cache_prompt { shared.limits.reuse } else { Reuse::Never };
+        let slot = &mut self.slots[lane];
+        let mut n_cached = slot.cache.reusable(&tokens(&job.request), reuse);
+        if !self.session.cut(lane, n_cached) {
+            // A model that keeps a state instead of tokens can only begin anew.
+            n_cached = 0;
+            if !self.session.cut(lane, 0) {
+                return refuse(self.break_lane(lane, "the cache could not be emptied".to_string()));
+            }
+        }
+        slot.cache.cut(n_cached);
+        slot.task = Some(Task::new(job, working, answering, n_cached));
+    }
+
+    fn reset(&mut self, lane: usize) -> Result<(), LaneBroken> {
+        let broken = |reason| LaneBroken { reason };
+        if let [_] = self.slots[..] {
+            // Whatever is wrong with the lane is wrong with the context.
+            self.session.close();
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.session.open())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(broken(error.to_string())),
+            Err(panic) => return Err(broken(panic_text(&*panic))),
+        }
+        if !self.session.cut(lane, 0) {
+            return Err(broken("the cache could not be emptied".to_string()));
+        }
+        let slot = &mut self.slots[lane];
+        slot.cache.cut(0);
+        slot.is_broken = false;
+        Ok(())
+    }
+
+    /// Lets go of tasks that are over or that nobody wants any more.
+    fn dismiss(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(task) = &mut slot.task {
+                task.send();
+                if task.is_over() || task.is_cancelled() {
+                    self.session.synchronize();
+                    slot.task = None;
+                }
+            }
+        }
+    }
+
+    /// Computes one step of the lanes that can go on. `false` where none can.
+    fn step(&mut self) -> bool {
+        let shares = self.plan();
+        if shares.is_empty() {
+            return false;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.compute(&shares))) {
+            Ok(Ok(())) => self.advance(&shares),
+            Ok(Err(Stuck::Full)) => self.blame(&shares, None),
+            Ok(Err(Stuck::Broken(reason))) => self.blame(&shares, Some(reason)),
+            Err(panic) => self.blame(&shares, Some(panic_text(&*panic))),
+        }
+        true
+    }
+
+    fn plan(&mut self) -> Vec<Share> {
+        let want = |(lane, slot): (usize, &Slot)| {
+            let (task, n_computed) = (slot.task.as_ref()?, slot.cache.len());
+            let n_tokens = task.tokens.len() - n_computed;
+            let waits = task.is_held_up() || task.is_over() || n_tokens == 0;
+            (!waits).then(|| Want { lane, n_tokens, is_answer: task.is_answer(n_computed) })
+        };
+        let mut wants: Vec<Want> = self.slots.iter().enumerate().filter_map(want).collect();
+        // Those that left or wait for their reader are not asked for now.
+        self.suspects.retain(|lane| wants.iter().any(|want| want.lane == *lane));
+        if let Some(suspect) = self.suspects.front() {
+            wants.retain(|want| want.lane == *suspect);
+        }
+        let shares = schedule::plan(&wants, self.session.shared().limits.step_tokens as usize, self.turn);
+        if let Some(first) = shares.iter().find(|share| wants.iter().any(|w| w.lane == share.lane && !w.is_answer)) {
+            self.turn = (first.lane + 1) % self.slots.len();
+        }
+        shares
+    }
+
+    fn compute(&mut self, shares: &[Share]) -> Result<(), Stuck> {
+        self.session.open().map_err(|error| Stuck::Broken(error.to_string()))?;
+        let part = |share: &Share| {
+            let slot = &self.slots[share.lane];
+            let task = slot.task.as_ref().expect("only lanes with a task have a share");
+            let position = slot.cache.len();
+            let end = position + share.n_tokens;
+            Part { lane: share.lane, position, tokens: &task.tokens[position..end], choose: end == task.tokens.len() }
+        };
+        let parts: Vec<Part<'_>> = shares.iter().map(part).collect();
+        let _cores = self.cores.take(self.session.shared().limits.threads);
+        self.session.compute(&parts, &mut self.places).map_err(|error| match error {
+            DecodeError::NoKvCacheSlot => Stuck::Full,
+            error => Stuck::Broken(error.to_string()),
+        })
+    }
+
+    /// Takes the results of a step to their tasks.
+    fn advance(&mut self, shares: &[Share]) {
+        for (i, share) in shares.iter().enumerate() {
+            let place = self.places[i];
+            let advanced = catch_unwind(AssertUnwindSafe(|| self.advance_lane(share, place)));
+            let reason = match advanced {
+                Ok(Ok(())) => continue,
+                Ok(Err(Trouble::Request(reason))) => {
+                    if let Some(task) = &mut self.slots[share.lane].task {
+                        task.fail(GenerateError::Failed { reason });
+                    }
+                    continue;
+                }
+                Ok(Err(Trouble::Engine(reason))) => reason,
+                Err(panic) => panic_text(&*panic),
+            };
+            self.fail(share.lane, reason);
+            // The logits of the others went with the context; their tokens are computed again.
+            return;
+        }
+    }
+
+    fn advance_lane(&mut self, share: &Share, place: i32) -> Result<(), Trouble> {
+        let slot = &mut self.slots[share.lane];
+        let (Some(task), Some(context)) = (&mut slot.task, self.session.context()) else {
+            return Ok(());
+        };
+        let position = slot.cache.len();
+        slot.cache.push(&task.tokens[position..position + share.n_tokens]);
+        task.tell_progress(slot.cache.len());
+        if slot.cache.len() < task.tokens.len() {
+            return Ok(());
+        }
+        // What failed before is computed now, by itself.
+        self.suspects.retain(|lane| *lane != share.lane);
+        #[cfg(test)]
+        task.trip().map_err(Trouble::Engine)?;
+        if task.answering.is_over() {
+            task.finish(FinishReason::Length);
+            return Ok(());
+        }
+        #[cfg(test)]
+        task.overhear(context.get_logits_ith(place));
+        let step = task.answering.next(context, place)?;
+        task.go_on(step);
+        Ok(())
+    }
+
+    /// Finds out which lane a failed step is to be blamed on. Without a reason, the cache is full.
+    fn blame(&mut self, shares: &[Share], reason: Option<String>) {
+        let [share] = shares else {
+            self.suspects = shares.iter().map(|share| share.lane).collect();
+            if let Some(reason) = reason {
+                tracing::error!(reason, lanes = shares.len(), "a step failed; its lanes are computed one by one");
+                self.give_up_context();
+            }
+            return;
+        };
+        let slot = &mut self.slots[share.lane];
+        match (reason, &mut slot.task) {
+            (Some(reason), _) => self.fail(share.lane, reason),
+            // The limit keeps the cache from getting full, so only an architecture that needs more room ends here.
+            (None, Some(task)) if task.is_answer(slot.cache.len()) => task.finish(FinishReason::Length),
+            (None, _) => self.fail(share.lane, "the cache has no room for the prompt".to_string()),
+        }
+    }
+
+    /// Ends the task of a lane whose context can no longer be trusted.
+    fn fail(&mut self, lane: usize, reason: String) {
+        tracing::error!(lane, reason, "the engine failed; its context is given up");
+        let error = self.break_lane(lane, reason);
+        if let Some(task) = &mut self.slots[lane].task {
+            task.fail(error);
+        }
+    }
+
+    fn break_lane(&mut self, lane: usize, reason: String) -> GenerateError {
+        self.slots[lane].is_broken = true;
+        self.give_up_context();
+        GenerateError::LaneBroken { reason }
+    }
+
+    /// What the context holds is unknown, so nobody gets to use it by mistake.
+    fn give_up_context(&mut self) {
+        self.session.close();
+        for slot in &mut self.slots {
+            slot.cache.cut(0);
+        }
+    }
+
+    /// Waits until a lane can go on: for a command, or for room in the channel of a task that is held up.
+    fn wait(&self, inbox: &mut Receiver<Envelope>) -> Option<Envelope> {
+        let held_up = self.slots.iter().filter_map(|slot| slot.task.as_ref()).filter(|task| task.is_held_up());
+        let mut rooms: Vec<_> = held_up.map(|task| Box::pin(task.events().reserve())).collect();
+        if rooms.is_empty() {
+            return None;
+        }
+        block_on(poll_fn(|cx| {
+            // Without lanes there are no commands, but the last task may not have been told yet that its reader left.
+            if let Poll::Ready(Some(envelope)) = inbox.poll_recv(cx) {
+                return Poll::Ready(Some(envelope));
+            }
+            // The place that was found is given back, and taken when the event is sent.
+            let is_ready = rooms.iter_mut().any(|room| Future::poll(room.as_mut(), cx).is_ready());
+            if is_ready { Poll::Ready(None) } else { Poll::Pending }
+        }))
+    }
+}
+
+/// Why a step was not computed.
+enum Stuck {
+    /// The cache has no room; the context is as it was.
+    Full,
+    /// The context is in an unknown state.
+    Broken(String),
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the engine panicked: {}", text.unwrap_or("no message"))
+}

@@ -1,0 +1,149 @@
+//! One generation under way on a lane.
+
+use std::collections::VecDeque;
+
+use backend::{Event, Finish, FinishReason, GenerateError, Usage};
+use llama_cpp_2::token::LlamaToken;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::job::Job;
+use crate::answering::{self, Answering, Step};
+
+/// A generation under way.
+pub(super) struct Task {
+    job: Box<Job>,
+    pub(super) answering: Answering,
+    /// The prompt, and the answer as far as it is to be computed. Those that the cache lacks come next.
+    pub(super) tokens: Vec<LlamaToken>,
+    n_prompt: usize,
+    /// Tokens of the prompt that the cache had.
+    n_cached: usize,
+    /// Tokens of the prompt that were reported.
+    n_told: usize,
+    /// Events that found no room; a handful at most, since nothing is computed while there are any.
+    unsent: VecDeque<Result<Event, GenerateError>>,
+    has_ended: bool,
+    /// Dropped with the task, which tells the lane that the engine is done with it.
+    _working: oneshot::Sender<()>,
+}
+
+impl Task {
+    /// A task that found `n_cached` tokens of its prompt in the cache.
+    pub(super) fn new(job: Box<Job>, working: oneshot::Sender<()>, answering: Answering, n_cached: usize) -> Self {
+        let tokens = answering::tokens(&job.request);
+        let n_prompt = tokens.len();
+        let unsent = VecDeque::new();
+        let mut task =
+            Self { job, answering, tokens, n_prompt, n_cached, n_told: 0, unsent, has_ended: false, _working: working };
+        task.tell_progress(n_cached);
+        task
+    }
+
+    /// Whether nobody wants the rest.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.job.cancelled.is_set() || self.job.events.is_closed()
+    }
+
+    /// Whether the end was told, and taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.has_ended && self.unsent.is_empty()
+    }
+
+    /// Whether it waits for its reader.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// The way to its reader.
+    pub(super) fn events(&self) -> &mpsc::Sender<Result<Event, GenerateError>> {
+        &self.job.events
+    }
+
+    /// Whether what is to be computed is the next token of the answer, and not the prompt.
+    pub(super) fn is_answer(&self, n_computed: usize) -> bool {
+        n_computed >= self.n_prompt && n_computed + 1 == self.tokens.len()
+    }
+
+    /// Reports how much of the prompt is computed, where that is news.
+    pub(super) fn tell_progress(&mut self, n_computed: usize) {
+        let processed = n_computed.min(self.n_prompt);
+        if processed > self.n_told {
+            self.n_told = processed;
+            self.tell(Ok(Event::Prompt { processed: count(processed), total: count(self.n_prompt) }));
+        }
+    }
+
+    /// Takes the next token: reports it, and has it computed or ends.
+    pub(super) fn go_on(&mut self, step: Step) {
+        self.tell(Ok(Event::Token(step.event)));
+        match step.end {
+            Some(reason) => self.finish(reason),
+            None => self.tokens.push(step.token),
+        }
+    }
+
+    /// Ends it well.
+    pub(super) fn finish(&mut self, reason: FinishReason) {
+        let usage = Usage {
+            prompt_tokens: count(self.n_prompt),
+            cached_tokens: count(self.n_cached),
+            completion_tokens: self.answering.n_tokens(),
+        };
+        self.end(Ok(Event::Finish(Finish { reason, usage })));
+    }
+
+    /// Ends it with an error.
+    pub(super) fn fail(&mut self, error: GenerateError) {
+        self.end(Err(error));
+    }
+
+    fn end(&mut self, last: Result<Event, GenerateError>) {
+        debug_assert!(!self.has_ended, "a generation ends once");
+        self.has_ended = true;
+        self.tell(last);
+    }
+
+    fn tell(&mut self, event: Result<Event, GenerateError>) {
+        self.unsent.push_back(event);
+        self.send();
+    }
+
+    /// Sends what there is room for. A reader that left is noticed by [`is_cancelled`](Self::is_cancelled).
+    pub(super) fn send(&mut self) {
+        while let Some(event) = self.unsent.pop_front() {
+            match self.job.events.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => return self.unsent.push_front(event),
+                Err(TrySendError::Closed(_)) => return self.unsent.clear(),
+            }
+        }
+    }
+
+    /// What a test planted, once the prompt is computed.
+    #[cfg(test)]
+    pub(super) fn trip(&mut self) -> Result<(), String> {
+        use super::job::Fault;
+        match self.job.fault.take() {
+            None => Ok(()),
+            Some(Fault::Panic) => panic!("planted"),
+            Some(Fault::Decode) => Err("planted".to_string()),
+            Some(Fault::Hold(released)) => {
+                let _ = released.recv();
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells a test what the next token is chosen from.
+    #[cfg(test)]
+    pub(super) fn overhear(&self, logits: &[f32]) {
+        if let Some(listener) = &self.job.listener {
+            let _ = listener.send(logits.to_vec());
+        }
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).expect("the context bounds every count")
+}

@@ -1,0 +1,138 @@
+//! What is used again of the prompt before changes nothing but the time.
+
+use std::sync::mpsc::{Receiver, channel};
+
+use backend::conformance::kit;
+use backend::{Chat, ChatMessage, GenerateRequest, LoadedModel, Prompt, Role};
+
+use super::LlamaLane;
+use crate::testing;
+
+/// A model with one lane whose logits can be heard.
+struct Instance {
+    model: LoadedModel,
+    lane: LlamaLane,
+    heard: Receiver<Vec<f32>>,
+}
+
+/// One answer, with the logits that each of its tokens was chosen from.
+#[derive(PartialEq)]
+struct Heard {
+    text: String,
+    logits: Vec<Vec<u32>>,
+}
+
+impl Instance {
+    fn new(loaded: crate::load::Loaded) -> Self {
+        let mut lanes = loaded.lanes;
+        let mut lane = lanes.remove(0);
+        let (listener, heard) = channel();
+        lane.listener = Some(listener);
+        Self {
+            model: LoadedModel { info: loaded.info, encoder: std::sync::Arc::new(loaded.encoder), lanes: vec![] },
+            lane,
+            heard,
+        }
+    }
+
+    /// Runs a request, and tells how many tokens of its prompt were used again.
+    async fn run(&mut self, request: &GenerateRequest, cache_prompt: bool) -> (Heard, u32) {
+        let mut request = request.clone();
+        request.options.cache_prompt = cache_prompt;
+        let answer = kit::run(&mut self.lane, request).await;
+        let cached = answer.finish().usage.cached_tokens;
+        let logits = self.heard.try_iter().map(|logits| logits.into_iter().map(f32::to_bits).collect()).collect();
+        (Heard { text: answer.text(), logits }, cached)
+    }
+
+    async fn request(&self, messages: &[ChatMessage]) -> GenerateRequest {
+        kit::request(&self.model, Prompt::Chat(Chat::new(messages.to_vec()))).await
+    }
+}
+
+/// Numbers that look random, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % bound
+    }
+
+    fn text(&mut self, len_max: usize) -> String {
+        (0..=self.below(len_max)).map(|_| char::from(b' ' + u8::try_from(self.below(95)).expect("ASCII"))).collect()
+    }
+
+    /// A request that begins like the one before, more or less, as conversations do.
+    fn next_turn(&mut self, messages: &mut Vec<ChatMessage>) {
+        let n_bytes: usize = messages.iter().map(|message| message.content.len() + 16).sum();
+        match self.below(4) {
+            _ if n_bytes > 600 => messages.clear(),
+            0 => messages.truncate(self.below(messages.len() + 1)),
+            _ => {}
+        }
+        messages.push(ChatMessage::new(Role::User, self.text(150)));
+    }
+}
+
+/// A lane that uses its cache again gives the same text as one that never does, and computes it from the same logits,
+/// bit by bit. Greedy and sampled, with 8-bit and with 16-bit weights.
+/// Method: conversations that go on, go back and begin anew; each request with the cache and without. In between an
+/// answer is broken off, which leaves the cache anywhere.
+async fn reuse_changes_no_bit(loaded: crate::load::Loaded) {
+    let mut instance = Instance::new(loaded);
+    let (mut numbers, mut messages, mut n_cached) = (Numbers(7), Vec::new(), 0);
+    for round in 0..40 {
+        numbers.next_turn(&mut messages);
+        let mut request = instance.request(&messages).await;
+        request.max_tokens = 24;
+        if round % 2 == 1 {
+            request.options.sampling.temperature = 1.5;
+            request.options.sampling.repeat_penalty = 1.1;
+            request.options.sampling.seed = round;
+        }
+        // What is in the cache is of the request before, or of one that left in the middle.
+        if round % 5 == 4 {
+            kit::cancel_after_tokens(&mut instance.lane, request.clone(), numbers.below(9)).await;
+            backend::Lane::quiesce(&mut instance.lane).await;
+            instance.heard.try_iter().for_each(drop);
+        }
+        let (again, cached) = instance.run(&request, true).await;
+        let (anew, none) = instance.run(&request, false).await;
+        assert_eq!(again.text, anew.text, "round {round}: {cached} tokens were used again");
+        assert!(again == anew, "round {round}: other logits, {cached} tokens were used again");
+        assert_eq!(none, 0);
+        n_cached += cached;
+        messages.push(ChatMessage::new(Role::Assistant, again.text));
+    }
+    assert!(n_cached > 3000, "little was used again: {n_cached} tokens");
+}
+
+#[tokio::test]
+async fn reuse_changes_no_bit_with_8_bit_weights() {
+    let (loaded, _) = testing::load().await;
+    reuse_changes_no_bit(loaded).await;
+}
+
+#[tokio::test]
+async fn reuse_changes_no_bit_with_16_bit_weights() {
+    let (loaded, _) = testing::load_half().await;
+    reuse_changes_no_bit(loaded).await;
+}
+
+/// Of a long prompt with a new end, only the last steps are computed.
+#[tokio::test]
+async fn a_long_prefix_is_computed_once() {
+    let (loaded, _) = testing::load().await;
+    let mut instance = Instance::new(loaded);
+    let prefix = kit::words(170);
+    for end in ["gravel 77", "otter 3", "otter 3"] {
+        let messages = [ChatMessage::new(Role::System, prefix.clone()), ChatMessage::new(Role::User, end)];
+        let mut request = instance.request(&messages).await;
+        request.max_tokens = 2;
+        let answer = kit::run(&mut instance.lane, request).await;
+        let usage = answer.finish().usage;
+        let is_first = end == "gravel 77";
+        assert_eq!(usage.cached_tokens, if is_first { 0 } else { 832 }, "{usage:?}");
+    }
+}
