@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use backend::{Lane, ModelInfo, ModelSpec, PromptEncoder};
-use model_locks::{ModelLock, Policy, WhenAllQuarantined};
+use backend::{Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
+use model_locks::{Ask, LaneId, ModelLock, Policy, WhenAllQuarantined};
 use tokio::sync::watch;
 
+use crate::affinity::{Affinity, Conversation};
 use crate::canary;
 use crate::history::History;
 use crate::live::Live;
@@ -24,6 +25,8 @@ pub(crate) struct Instance {
     pub(crate) lock: ModelLock<Box<dyn Lane>>,
     pub(crate) live: Live,
     pub(crate) history: History,
+    /// Where its conversations were; `None` with one lane, where there is no choice.
+    affinity: Option<Affinity>,
     state: watch::Sender<State>,
     /// Share of the load that is done, as the bits of an `f32`. Apart from `state`, whose every change wakes all waiters.
     progress: AtomicU32,
@@ -55,7 +58,9 @@ impl Instance {
         };
         let mut spec = config.spec.clone();
         spec.lanes = canary::lanes(spec.lanes);
+        let has_choice = spec.lanes > 1 || spec.tuning.replicas > 1;
         Self {
+            affinity: has_choice.then(Affinity::default),
             spec,
             names,
             queue_max: config.queue_max,
@@ -70,6 +75,19 @@ impl Instance {
 
     pub(crate) fn id(&self) -> &str {
         &self.spec.name
+    }
+
+    /// The same ask, with the lane on which this conversation was last, if it is known.
+    pub(crate) fn with_preference(&self, ask: Ask, prompt: &Prompt) -> Ask {
+        let known = self.affinity.as_ref().and_then(|affinity| affinity.lane(Conversation::of(prompt)));
+        known.map_or(ask, |lane| ask.prefer(lane))
+    }
+
+    /// Remembers on which lane this conversation is.
+    pub(crate) fn remember_lane(&self, prompt: &Prompt, lane: LaneId) {
+        if let Some(affinity) = &self.affinity {
+            affinity.remember(Conversation::of(prompt), lane);
+        }
     }
 
     pub(crate) fn state(&self) -> State {

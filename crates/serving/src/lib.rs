@@ -21,6 +21,7 @@
 //!
 //! Not here: HTTP, serialisation, any implementation of `backend`.
 
+mod affinity;
 mod canary;
 mod config;
 mod feature;

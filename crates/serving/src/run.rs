@@ -119,6 +119,7 @@ impl Run {
     async fn generate(&mut self, mut lease: LaneLease, prompt: EncodedPrompt) -> (Ending, Phase, Option<LaneLease>) {
         let _one_for_all = canary::global_lock().await;
         self.live.set_phase(Phase::Prefill);
+        self.instance.remember_lane(&prompt.prompt, lease.lane());
         let request =
             GenerateRequest { prompt, options: std::mem::take(&mut self.options), max_tokens: self.max_tokens };
         // The stream is a temporary: it is dropped at the end of this statement, which asks the engine to stop.

@@ -104,7 +104,8 @@ impl Service {
         let Request { id, client, class, prompt, options, max_tokens, queue_timeout, .. } = request;
         let live = Arc::new(LiveRequest::new(tag, id, client, class));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch);
-        let acquire = match enqueue(&instance, Ask::new(class).tag(tag)) {
+        let ask = instance.with_preference(Ask::new(class).tag(tag), &prompt);
+        let acquire = match enqueue(&instance, ask) {
             Ok(acquire) => acquire,
             Err(refusal) => {
                 record.write(&Ending::Refused(refusal.clone()), live.phase());

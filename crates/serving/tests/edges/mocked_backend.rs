@@ -152,3 +152,38 @@ async fn a_client_that_does_not_read_loses_its_lane_and_is_told_why() {
     let stalled = serving::Failure::Stalled(Duration::from_secs(30));
     assert_eq!(end, Progress::Failed(stalled));
 }
+
+/// A conversation goes on where it was, while that lane is free.
+/// Method: two lanes, used in turn by two conversations. Without the hint, the third request would get the lane that has
+/// been free for longest, which is the other one's.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_comes_back_to_its_lane() {
+    let lane = || {
+        let mut lane = MockLane::new();
+        lane.expect_generate().returning(|_| answer("yes"));
+        lane.expect_quiesce().returning(|| ());
+        Box::new(lane) as Box<dyn backend::Lane>
+    };
+    let mut engine = MockEngine::new();
+    engine.expect_load().return_once(move |_, _| {
+        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
+        Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![lane(), lane()] })
+    });
+    let mut model = serving::ModelConfig::new(crate::mocks::spec());
+    model.spec.lanes = 2;
+    let config = serving::ServiceConfig { models: vec![model], ..serving::ServiceConfig::default() };
+    let service = Service::start(config, Arc::new(engine)).expect("a consistent configuration");
+    service.loaded().await;
+    for text in ["first", "second", "second", "first", "first", "third"] {
+        let prompt = backend::Prompt::Text(text.to_string());
+        let mut generation = service.submit(serving::Request { prompt, ..request(text) }).expect("a lane is free");
+        generation.started().await.expect("the lane answers");
+        while generation.next().await.is_some() {}
+    }
+    let model = service.models().remove(0);
+    let lanes: Vec<_> = model.history.iter().map(|outcome| (outcome.request_id.as_str(), outcome.lane)).collect();
+    let on = |lane| Some(lane);
+    let expected =
+        [("first", on(0)), ("second", on(1)), ("second", on(1)), ("first", on(0)), ("first", on(0)), ("third", on(1))];
+    assert!(lanes == expected || lanes.iter().rev().eq(&expected), "{lanes:?}");
+}
