@@ -36,7 +36,7 @@ fn the_printed_configuration_can_be_fed_back() {
 #[test]
 fn a_bad_configuration_ends_with_2_and_tells_every_problem() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = file(folder.path(), "edison.toml", "[[models]]\nname = \"\"\nfile = \"none.gguf\"\nlanes = 2\n");
+    let config = file(folder.path(), "edison.toml", "[[models]]\nname = \"\"\nfile = \"none.gguf\"\nlanes = 0\n");
     let output = edison(&["serve", "--config", &config]);
     assert_eq!(output.status.code(), Some(2));
     let message = stderr(&output);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use backend::{ModelSource, ModelSpec};
+use backend::{ModelSource, ModelSpec, Tuning};
 use serving::{Limits, ModelConfig, ServiceConfig, Tier};
 
 use crate::embedded::Builtin;
@@ -47,6 +47,9 @@ pub(crate) struct Model {
     /// CPU threads, at least 1.
     pub(crate) threads: u32,
     pub(crate) gpu_layers: u32,
+    /// Lanes of each replica, at least 1.
+    pub(crate) lanes: u32,
+    pub(crate) tuning: Tuning,
     pub(crate) queue_max: usize,
     pub(crate) max_tokens: u32,
 }
@@ -114,6 +117,8 @@ impl Model {
             context_len: defaults.spec.context_len,
             threads,
             gpu_layers: defaults.spec.gpu_layers,
+            lanes: defaults.spec.lanes,
+            tuning: defaults.spec.tuning,
             queue_max: defaults.queue_max,
             max_tokens: defaults.max_tokens,
         }
@@ -130,6 +135,8 @@ impl Model {
             context_len: self.context_len,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
+            lanes: self.lanes,
+            tuning: self.tuning,
             ..ModelSpec::new(&self.name, source)
         };
         Ok(ModelConfig { spec, aliases: self.aliases.clone(), queue_max: self.queue_max, max_tokens: self.max_tokens })

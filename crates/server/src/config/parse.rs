@@ -180,6 +180,9 @@ fn read_model(
     section.set("context_len", &mut model.context_len, integer(0..=i32::MAX as u64), problems);
     section.set("threads", &mut model.threads, integer(1..=1024), problems);
     section.set("gpu_layers", &mut model.gpu_layers, integer(0..=100_000), problems);
+    section.set("lanes", &mut model.lanes, integer(1..=64), problems);
+    section.set("replicas", &mut model.tuning.replicas, integer(1..=16), problems);
+    section.set("step_tokens", &mut model.tuning.step_tokens, integer(16..=2048), problems);
     section.set("queue_max", &mut model.queue_max, integer(0..=1_000_000), problems);
     section.set("max_tokens", &mut model.max_tokens, integer(1..=u32_max), problems);
     let path = section.path_of("");

@@ -71,6 +71,9 @@ fn model_keys(model: &Model) -> Keys {
         ("context_len", integer(model.context_len as usize)),
         ("threads", integer(model.threads as usize)),
         ("gpu_layers", integer(model.gpu_layers as usize)),
+        ("lanes", integer(model.lanes as usize)),
+        ("replicas", integer(model.tuning.replicas as usize)),
+        ("step_tokens", integer(model.tuning.step_tokens as usize)),
         ("queue_max", integer(model.queue_max)),
         ("max_tokens", integer(model.max_tokens as usize)),
     ]
