@@ -62,6 +62,12 @@ pub enum PromptError {
         /// What the template said.
         reason: String,
     },
+    /// The prompt is fine, and what is asked of the answer cannot be had.
+    #[error("{reason}")]
+    Options {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is no such token in the vocabulary.
     #[error("{token} is no token of this model")]
     UnknownToken {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Chat, EncodedPrompt, Lane, LoadError, Prompt, PromptError, TokenId};
+use crate::{Chat, EncodedPrompt, GenerateOptions, Lane, LoadError, Prompt, PromptError, TokenId};
 
 /// An inference engine.
 #[async_trait]
@@ -142,6 +142,17 @@ pub trait PromptEncoder: Send + Sync + 'static {
     /// # Errors
     /// See [`PromptError`]: a prompt that comes back `Ok` fits the context.
     async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError>;
+
+    /// Checks what a request asks of this model besides its prompt, so that what it cannot do is refused before it waits.
+    ///
+    /// Does not block the executor. The default takes everything: a lane looks again, and fails the request.
+    ///
+    /// # Errors
+    /// [`PromptError::Options`], with a reason for the one who asked.
+    async fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), PromptError> {
+        let (_, _) = (prompt, options);
+        Ok(())
+    }
 
     // The defaults of the following are an engine's that has no template and tells no token: for tests.
 

@@ -74,6 +74,7 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
             }
             // The engine could not be asked; the messages may be fine.
             Refusal::Prompt(PromptError::Failed { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+            Refusal::Prompt(PromptError::Options { .. }) => (S::BAD_REQUEST, "invalid_request_error", None),
             Refusal::Prompt(_) => (S::BAD_REQUEST, "invalid_request_error", Some("messages")),
             Refusal::Unsupported { feature, .. } => (S::BAD_REQUEST, "invalid_request_error", Some(field_of(*feature))),
             Refusal::ModelUnavailable { .. } => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("model")),
@@ -220,6 +221,7 @@ mod tests {
             (Refusal::Prompt(too_long), (400, "context_length_exceeded", Some("messages"), None)),
             (Refusal::Prompt(PromptError::Empty), (400, "invalid_request_error", Some("messages"), None)),
             (Refusal::Prompt(PromptError::NoTemplate), (400, "invalid_request_error", Some("messages"), None)),
+            (Refusal::Prompt(PromptError::Options { reason: "no".into() }), (400, "invalid_request_error", None, None)),
             (Refusal::Prompt(PromptError::Failed { reason: reason() }), (500, "backend_error", None, None)),
             (
                 Refusal::Unsupported { model: "m".into(), feature: Feature::Tools },

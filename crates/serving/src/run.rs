@@ -243,7 +243,7 @@ async fn in_vain(live: &LiveRequest, deadline: Instant) {
     }
 }
 
-/// Encodes the prompt as soon as the model is loaded. Before that, looks whether the model can do what is asked.
+/// Encodes the prompt as soon as the model is loaded, and looks whether the model can do what is asked.
 async fn encode(
     instance: &Instance,
     live: &LiveRequest,
@@ -260,7 +260,9 @@ async fn encode(
     if live.granted().is_none() {
         live.set_phase(Phase::Waiting);
     }
-    loaded.encoder.encode(prompt).await.map_err(Refusal::Prompt)
+    let encoded = loaded.encoder.encode(prompt).await.map_err(Refusal::Prompt)?;
+    loaded.encoder.check(&encoded, options).await.map_err(Refusal::Prompt)?;
+    Ok(encoded)
 }
 
 /// What the lock's answer means to a client.
