@@ -8,13 +8,14 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use async_trait::async_trait;
-use backend::{Chat, ChatMessage, EncodedPrompt, Prompt, PromptEncoder, PromptError, TokenId};
+use backend::{Chat, ChatMessage, EncodedPrompt, GenerateOptions, Prompt, PromptEncoder, PromptError, TokenId};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::Semaphore;
 
 pub(crate) use self::borders::Borders;
 use self::feed::{Feed, Stop};
+use crate::answering::Answerer;
 use crate::engine::{CancelFlag, CancelOnDrop};
 use crate::specials::{ControlTexts, Piece};
 use crate::template::ChatTemplate;
@@ -31,6 +32,8 @@ const CONTEXTS_MAX: usize = 16;
 pub(crate) struct Vocabulary {
     /// Keeps the weights loaded for as long as somebody may encode.
     pub(crate) model: Arc<LlamaModel>,
+    /// Knows what can be asked of an answer.
+    pub(crate) answerer: Arc<Answerer>,
     /// `None` where the model has no template, `Err` where it has one that does not compile.
     pub(crate) template: Option<Result<ChatTemplate, String>>,
     pub(crate) controls: ControlTexts,
@@ -71,6 +74,19 @@ impl PromptEncoder for LlamaEncoder {
     /// Dropping the future ends the work: at once where it waits for its turn, else at the next piece of a few KiB.
     async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError> {
         self.work(cost(&prompt), |vocabulary, cancelled| vocabulary.encode(prompt, cancelled)).await
+    }
+
+    /// # Cancel safety
+    /// Dropping the future does not end the work, which is a matter of milliseconds.
+    async fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), PromptError> {
+        // Only a constraint takes more than a look.
+        let cost = if options.constraint.is_some() { usize::MAX } else { 0 };
+        let refuse = |reason| PromptError::Options { reason };
+        if cost == 0 {
+            return self.vocabulary.answerer.check(prompt, options).map_err(refuse);
+        }
+        let (prompt, options) = (prompt.clone(), options.clone());
+        self.work(cost, move |vocabulary, _| vocabulary.answerer.check(&prompt, &options).map_err(refuse)).await
     }
 
     /// # Cancel safety

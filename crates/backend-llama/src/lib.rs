@@ -18,6 +18,7 @@
 //! Not here: locks, queues, HTTP, clocks, grammars, pictures.
 
 mod answering;
+mod constraint;
 mod cores;
 mod encoder;
 mod engine;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backend::{GenerateOptions, GenerateRequest, LoadError, ModelSpec};
+use backend::{EncodedPrompt, GenerateOptions, LoadError, ModelSpec};
 use llama_cpp_2::model::LlamaModel;
 
 /// Smallest context that may be asked for; llama.cpp rounds up to multiples of it anyway.
@@ -133,19 +133,24 @@ pub(crate) fn runnable(model: &LlamaModel) -> Result<(), String> {
 /// Checks a request against the model that is to run it.
 ///
 /// An encoded prompt of another model, or one built by hand, can hold anything.
-pub(crate) fn request(request: &GenerateRequest, n_vocab: u32, context_len: u32) -> Result<(), String> {
-    request.options.sampling.check().map_err(|error| error.to_string())?;
-    let tokens = &request.prompt.tokens;
+pub(crate) fn request(
+    prompt: &EncodedPrompt,
+    options: &GenerateOptions,
+    n_vocab: u32,
+    context_len: u32,
+) -> Result<(), String> {
+    options.sampling.check().map_err(|error| error.to_string())?;
+    let tokens = &prompt.tokens;
     if tokens.is_empty() {
         return Err("the prompt is empty".to_string());
     }
     if tokens.len() >= context_len as usize {
         return Err(format!("the prompt has {} tokens and the context holds {context_len}", tokens.len()));
     }
-    if request.options.logprobs.is_some_and(|n| n > GenerateOptions::LOGPROBS_MAX) {
+    if options.logprobs.is_some_and(|n| n > GenerateOptions::LOGPROBS_MAX) {
         return Err(format!("logprobs may tell {} alternatives", GenerateOptions::LOGPROBS_MAX));
     }
-    let biased = request.options.sampling.logit_bias.iter().map(|(token, _)| token);
+    let biased = options.sampling.logit_bias.iter().map(|(token, _)| token);
     match tokens.iter().chain(biased).find(|&&token| token >= n_vocab) {
         None => Ok(()),
         Some(token) => Err(format!("token {token} is not in the model's vocabulary of {n_vocab}")),
@@ -182,7 +187,7 @@ mod tests {
             options: GenerateOptions { sampling, ..GenerateOptions::default() },
             max_tokens: 1,
         };
-        let check = |r: &GenerateRequest| request(r, 100, 8);
+        let check = |r: &GenerateRequest| request(&r.prompt, &r.options, 100, 8);
         assert_eq!(check(&with(vec![0, 99], Sampling::default())), Ok(()));
         assert_eq!(check(&with(vec![1; 7], Sampling::default())), Ok(()));
         let biased = |token| Sampling { logit_bias: vec![(token, 1.0)], ..Sampling::default() };

@@ -20,6 +20,7 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
     let controls = ControlTexts::new([BOS.as_bytes().to_vec()]);
     let bos_wanted = wants_bos.then_some(bos);
     let vocabulary = Vocabulary {
+        answerer: loaded.encoder.vocabulary.answerer.clone(),
         model,
         template,
         controls,

@@ -51,7 +51,7 @@ pub(super) fn load(
         context_len,
         parameters: model.n_params(),
         weight_bytes: model.size(),
-        capabilities: Capabilities { logprobs: true, ..Capabilities::default() },
+        capabilities: Capabilities { constraints: true, logprobs: true, ..Capabilities::default() },
     };
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
     if context_len.checked_mul(spec.lanes).is_none_or(|len| len > validate::CONTEXT_MAX) {

@@ -47,8 +47,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(runtime: &'static Runtime, model: Arc<LlamaModel>, limits: Limits, answerer: Answerer) -> Self {
-        Self { model, runtime, limits, answerer: Arc::new(answerer), opening: Mutex::new(()) }
+    pub(super) fn new(
+        runtime: &'static Runtime,
+        model: Arc<LlamaModel>,
+        limits: Limits,
+        answerer: Arc<Answerer>,
+    ) -> Self {
+        Self { model, runtime, limits, answerer, opening: Mutex::new(()) }
     }
 }
 

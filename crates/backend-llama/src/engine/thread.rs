@@ -14,7 +14,6 @@ use super::job::{CancelFlag, Envelope};
 use super::model;
 use super::rounds::{Engine, panic_text};
 use super::session::{Session, Shared};
-use crate::answering::Answerer;
 use crate::cores::Cores;
 use crate::encoder::Vocabulary;
 
@@ -62,7 +61,7 @@ fn run(order: Order) {
         Err(error) => return drop(report.send(Err(error))),
     };
     let model = Arc::clone(&loaded.vocabulary.model);
-    let answerer = Answerer::new(Arc::clone(&model), loaded.limits.context_len);
+    let answerer = Arc::clone(&loaded.vocabulary.answerer);
     // Declared before the engine, which borrows it, and so freed after it.
     let shared = Arc::new(Shared::new(runtime, model, loaded.limits, answerer));
     let lanes = loaded.limits.lanes as usize;

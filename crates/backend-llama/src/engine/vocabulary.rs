@@ -7,6 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_2::vocab::LlamaVocab;
 
+use crate::answering::Answerer;
 use crate::encoder::{Borders, Vocabulary};
 use crate::specials::ControlTexts;
 use crate::template::ChatTemplate;
@@ -33,16 +34,21 @@ pub(super) fn vocabulary(model: LlamaModel, context_len: u32, name: &str) -> Voc
         vocab.attr(token).intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
     });
     let kind = model.meta_val_str("tokenizer.ggml.model").unwrap_or_default();
+    let (controls, borders) = (ControlTexts::new(controls.map(|token| text(&vocab, token))), borders(&vocab));
+    let token_bytes_max = token_bytes_max(&vocab, &kind);
+    let bos = known(vocab.bos()).filter(|_| vocab.should_add_bos());
+    let model = Arc::new(model);
     Vocabulary {
+        answerer: Arc::new(Answerer::new(Arc::clone(&model), context_len)),
         template,
-        controls: ControlTexts::new(controls.map(|token| text(&vocab, token))),
-        borders: borders(&vocab),
-        token_bytes_max: token_bytes_max(&vocab, &kind),
-        bos: known(vocab.bos()).filter(|_| vocab.should_add_bos()),
+        controls,
+        borders,
+        token_bytes_max,
+        bos,
         // SentencePiece takes text as it is.
         splits_words: !kind.is_empty() && kind != SENTENCE_PIECE,
         context_len,
-        model: Arc::new(model),
+        model,
         #[cfg(test)]
         n_calls: std::sync::atomic::AtomicUsize::default(),
     }

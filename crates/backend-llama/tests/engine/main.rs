@@ -2,6 +2,7 @@
 
 mod choosing;
 mod conformance;
+mod constraints;
 mod generating;
 mod loading;
 mod prompts;
