@@ -158,3 +158,5 @@ impl Stream for Generation<'_> {
 mod reuse_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod together_tests;

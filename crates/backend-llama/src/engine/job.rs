@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     Panic,
     /// Reports a failed decode after the prompt.
     Decode,
+    /// Fails every step that computes it, alone or with others.
+    Step,
     /// Goes on working after the prompt until the test drops the other end, whatever is cancelled.
     Hold(std::sync::mpsc::Receiver<()>),
 }

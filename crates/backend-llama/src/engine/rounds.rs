@@ -184,6 +184,10 @@ impl<'model> Engine<'model> {
 
     fn compute(&mut self, shares: &[Share]) -> Result<(), Stuck> {
         self.session.open().map_err(|error| Stuck::Broken(error.to_string()))?;
+        #[cfg(test)]
+        if shares.iter().any(|share| self.slots[share.lane].task.as_ref().is_some_and(Task::spoils_steps)) {
+            return Err(Stuck::Broken("planted".to_string()));
+        }
         let part = |share: &Share| {
             let slot = &self.slots[share.lane];
             let task = slot.task.as_ref().expect("only lanes with a task have a share");

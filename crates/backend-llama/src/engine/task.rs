@@ -125,7 +125,7 @@ impl Task {
     pub(super) fn trip(&mut self) -> Result<(), String> {
         use super::job::Fault;
         match self.job.fault.take() {
-            None => Ok(()),
+            None | Some(Fault::Step) => Ok(()),
             Some(Fault::Panic) => panic!("planted"),
             Some(Fault::Decode) => Err("planted".to_string()),
             Some(Fault::Hold(released)) => {
@@ -133,6 +133,12 @@ impl Task {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a test wants the steps with it to fail.
+    #[cfg(test)]
+    pub(super) fn spoils_steps(&self) -> bool {
+        matches!(self.job.fault, Some(super::job::Fault::Step))
     }
 
     /// Tells a test what the next token is chosen from.
