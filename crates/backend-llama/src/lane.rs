@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use backend::{Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken};
+use backend::{Embedding, EncodedPrompt, Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken};
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{CancelOnDrop, Command, Envelope, Job};
+use crate::engine::{CancelOnDrop, Command, EmbedJob, Envelope, Job};
 
 /// Events that may wait for their reader. The engine waits when they are more.
 const EVENTS_WAITING_MAX: usize = 32;
@@ -76,6 +76,17 @@ impl LlamaLane {
 impl Lane for LlamaLane {
     fn generate(&mut self, request: GenerateRequest) -> EventStream<'_> {
         Box::pin(Generation::start(self, request))
+    }
+
+    async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
+        self.quiet().await;
+        let (_cancel, cancelled) = CancelOnDrop::new();
+        let (reply, outcome) = oneshot::channel();
+        let gone = |_| GenerateError::LaneBroken { reason: Gone::REASON.to_string() };
+        self.send(Command::Embed(Box::new(EmbedJob { inputs, cancelled, reply }))).map_err(gone)?;
+        let outcome = outcome.await.unwrap_or_else(|_| Err(gone(Gone)));
+        self.quiet().await;
+        outcome
     }
 
     async fn quiesce(&mut self) {

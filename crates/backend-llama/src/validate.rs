@@ -7,8 +7,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backend::{EncodedPrompt, GenerateOptions, LoadError, ModelSpec};
+use backend::{EncodedPrompt, GenerateOptions, LoadError, ModelSpec, TokenId};
+use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
+
+use crate::engine::Pooling;
 
 /// Smallest context that may be asked for; llama.cpp rounds up to multiples of it anyway.
 pub(crate) const CONTEXT_MIN: u32 = 256;
@@ -25,26 +28,30 @@ const STEP_TOKENS_MIN: u32 = 16;
 /// Larger steps gain nothing and reserve memory.
 const STEP_TOKENS_MAX: u32 = 2048;
 
-/// Architectures that answer with vectors, sound or a diffusion, or that need an encoder pass first.
-/// Asking one of them for the next token ends the process.
-const NOT_GENERATIVE: [&str; 21] = [
+/// Architectures whose attention looks both ways, and that answer with vectors. Asking one of them for the next token ends
+/// the process.
+const ENCODERS: [&str; 10] = [
     "bert",
-    "clip",
-    "dflash",
-    "dream",
-    "eagle3",
     "eurobert",
     "gemma-embedding",
-    "gemma4-assistant",
     "jina-bert-v2",
     "jina-bert-v3",
-    "llada",
-    "llada-moe",
     "llama-embed",
     "modern-bert",
     "neo-bert",
     "nomic-bert",
     "nomic-bert-moe",
+];
+
+/// Architectures that answer with sound or a diffusion, or that need an encoder pass or another model first.
+const UNUSABLE: [&str; 11] = [
+    "clip",
+    "dflash",
+    "dream",
+    "eagle3",
+    "gemma4-assistant",
+    "llada",
+    "llada-moe",
     "pockettts",
     "qwen3tts",
     "rnd1",
@@ -113,21 +120,41 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(), String> {
 /// Tokenizers that overflow the stack on ordinary text: this one matches words and the blanks between them as one.
 const STACK_HUNGRY: [&str; 1] = ["exaone-moe"];
 
-/// Checks that a loaded model can continue a text, and that its tokenizer survives one.
-pub(crate) fn runnable(model: &LlamaModel) -> Result<(), String> {
+/// What a loaded model can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Uses {
+    /// Whether it continues texts.
+    pub(crate) generates: bool,
+    /// How it makes vectors of texts, where its file says so.
+    pub(crate) pooling: Option<Pooling>,
+}
+
+/// Finds out what a loaded model can be used for, and that its tokenizer survives a text.
+pub(crate) fn uses(model: &LlamaModel) -> Result<Uses, String> {
     let architecture = model.meta_val_str("general.architecture").unwrap_or_default();
-    if NOT_GENERATIVE.contains(&architecture.as_str()) || architecture.starts_with("t5") {
-        return Err(format!("models of the architecture {architecture} do not generate text here"));
-    }
-    let causal = model.meta_val_str(&format!("{architecture}.attention.causal"));
-    if causal.is_ok_and(|value| value == "false") {
-        return Err("it is an embedding model: its attention looks both ways".to_string());
+    if UNUSABLE.contains(&architecture.as_str()) || architecture.starts_with("t5") {
+        return Err(format!("models of the architecture {architecture} neither generate text nor embed it here"));
     }
     let tokenizer = model.meta_val_str("tokenizer.ggml.pre").unwrap_or_default();
     if STACK_HUNGRY.contains(&tokenizer.as_str()) {
         return Err(format!("its tokenizer, {tokenizer}, would end the process on a long text"));
     }
-    Ok(())
+    let said = |key: &str| model.meta_val_str(&format!("{architecture}.{key}")).ok();
+    let both_ways =
+        ENCODERS.contains(&architecture.as_str()) || said("attention.causal").is_some_and(|value| value == "false");
+    let kind = match said("pooling_type").as_deref() {
+        Some("1") => Some(LlamaPoolingType::Mean),
+        Some("2") => Some(LlamaPoolingType::Cls),
+        Some("3") => Some(LlamaPoolingType::Last),
+        Some("4") => None,
+        // A model that only embeds, and does not say how, is read as most are.
+        _ => both_ways.then_some(LlamaPoolingType::Mean),
+    };
+    let uses = Uses { generates: !both_ways, pooling: kind.map(|kind| Pooling { kind, both_ways }) };
+    if !uses.generates && uses.pooling.is_none() {
+        return Err("it is a model that ranks texts: neither generates nor embeds any".to_string());
+    }
+    Ok(uses)
 }
 
 /// Checks a request against the model that is to run it.
@@ -152,6 +179,17 @@ pub(crate) fn request(
     }
     let biased = options.sampling.logit_bias.iter().map(|(token, _)| token);
     match tokens.iter().chain(biased).find(|&&token| token >= n_vocab) {
+        None => Ok(()),
+        Some(token) => Err(format!("token {token} is not in the model's vocabulary of {n_vocab}")),
+    }
+}
+
+/// Checks that there are tokens, all of the vocabulary.
+pub(crate) fn tokens(tokens: &[TokenId], n_vocab: u32) -> Result<(), String> {
+    if tokens.is_empty() {
+        return Err("the text is empty".to_string());
+    }
+    match tokens.iter().find(|&&token| token >= n_vocab) {
         None => Ok(()),
         Some(token) => Err(format!("token {token} is not in the model's vocabulary of {n_vocab}")),
     }

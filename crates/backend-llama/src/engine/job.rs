@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use backend::{Event, GenerateError, GenerateRequest, LaneBroken};
+use backend::{Embedding, EncodedPrompt, Event, GenerateError, GenerateRequest, LaneBroken};
 use tokio::sync::{mpsc, oneshot};
 
 /// A command and the sign that it is being worked on.
@@ -19,6 +19,8 @@ pub(crate) struct Envelope {
 pub(crate) enum Command {
     /// Generate, and report through the job.
     Generate(Box<Job>),
+    /// Make vectors of texts.
+    Embed(Box<EmbedJob>),
     /// Replace the context by a new one.
     Reset(oneshot::Sender<Result<(), LaneBroken>>),
 }
@@ -34,6 +36,13 @@ pub(crate) struct Job {
     /// Hears the logits of every token that is to be chosen.
     #[cfg(test)]
     pub(crate) listener: Option<std::sync::mpsc::Sender<Vec<f32>>>,
+}
+
+/// Texts that are to become vectors, seen from the engine.
+pub(crate) struct EmbedJob {
+    pub(crate) inputs: Vec<EncodedPrompt>,
+    pub(crate) cancelled: CancelFlag,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Embedding>, GenerateError>>,
 }
 
 /// A fault for a test to plant.

@@ -13,6 +13,7 @@
 //! [`Envelope`] tells the lane when a command is done with.
 
 mod cache;
+mod embedder;
 mod job;
 mod model;
 mod reasons;
@@ -23,7 +24,8 @@ mod task;
 mod thread;
 mod vocabulary;
 
-pub(crate) use job::{CancelFlag, CancelOnDrop, Command, Envelope, Job};
+pub(crate) use embedder::Pooling;
+pub(crate) use job::{CancelFlag, CancelOnDrop, Command, EmbedJob, Envelope, Job};
 pub(crate) use thread::{Order, spawn};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::reasons;
 use super::session::Limits;
 use super::vocabulary::vocabulary;
 use crate::encoder::Vocabulary;
-use crate::validate;
+use crate::validate::{self, Uses};
 
 /// A loaded model without a context.
 pub(super) struct LoadedModel {
@@ -45,13 +45,19 @@ pub(super) fn load(
             load_file(runtime, file.path(), &params, cancelled)?
         }
     };
-    validate::runnable(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
+    let uses = validate::uses(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
+    let Uses { generates, pooling } = uses;
     let context_len = context_len(spec, &model);
     let info = ModelInfo {
         context_len,
         parameters: model.n_params(),
         weight_bytes: model.size(),
-        capabilities: Capabilities { constraints: true, logprobs: true, ..Capabilities::default() },
+        capabilities: Capabilities {
+            constraints: generates,
+            logprobs: generates,
+            embeddings: pooling.is_some(),
+            ..Capabilities::default()
+        },
     };
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
     if context_len.checked_mul(spec.lanes).is_none_or(|len| len > validate::CONTEXT_MAX) {
@@ -59,8 +65,9 @@ pub(super) fn load(
         return Err(LoadError::Setting { setting: "context_len", reason });
     }
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
+    let limits = Limits { context_len, threads, lanes, step_tokens, reuse, pooling, generates };
     let vocabulary = vocabulary(model, context_len, &spec.name);
-    Ok(LoadedModel { vocabulary, info, limits: Limits { context_len, threads, lanes, step_tokens, reuse } })
+    Ok(LoadedModel { vocabulary, info, limits })
 }
 
 /// Architectures that look back only so far, whether or not their file says so.

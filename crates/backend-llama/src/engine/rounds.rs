@@ -19,6 +19,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::cache::{Cache, Reuse};
+use super::embedder::{Embedder, Embeds, NoVector};
 use super::job::{Command, Envelope, Job};
 use super::schedule::{self, Share, Want};
 use super::session::{Part, Session};
@@ -26,10 +27,13 @@ use super::task::Task;
 use crate::answering::{Trouble, tokens};
 use crate::cores::Cores;
 
+const NEEDS_RESET: &str = "the lane needs a reset";
+
 /// A lane, seen from its engine.
 struct Slot {
     cache: Cache,
     task: Option<Task>,
+    embeds: Option<Embeds>,
     /// Set by a failure, until the lane is reset.
     is_broken: bool,
 }
@@ -37,6 +41,7 @@ struct Slot {
 /// An engine: a context and its lanes.
 pub(super) struct Engine<'model> {
     session: Session<'model>,
+    embedder: Embedder<'model>,
     cores: Cores,
     slots: Vec<Slot>,
     /// Whose prompt goes first in the next step.
@@ -47,19 +52,26 @@ pub(super) struct Engine<'model> {
     places: Vec<i32>,
 }
 
+impl Slot {
+    fn is_idle(&self) -> bool {
+        self.task.is_none() && self.embeds.is_none()
+    }
+}
+
 impl<'model> Engine<'model> {
     pub(super) fn new(session: Session<'model>, cores: Cores) -> Self {
         let limits = session.shared().limits;
         let step = limits.step_tokens as usize;
-        let slot = || Slot { cache: Cache::new(step), task: None, is_broken: false };
+        let slot = || Slot { cache: Cache::new(step), task: None, embeds: None, is_broken: false };
         let slots = (0..limits.lanes).map(|_| slot()).collect();
-        Self { session, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
+        let embedder = Embedder::new(session.shared());
+        Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
     }
 
     /// Serves until the last lane is gone.
     pub(super) fn serve(&mut self, mut inbox: Receiver<Envelope>) {
         loop {
-            if self.slots.iter().all(|slot| slot.task.is_none()) {
+            if self.slots.iter().all(Slot::is_idle) {
                 match inbox.blocking_recv() {
                     Some(envelope) => self.take(envelope),
                     None => return,
@@ -69,7 +81,9 @@ impl<'model> Engine<'model> {
                 self.take(envelope);
             }
             self.dismiss();
+            let embedded = self.embed();
             if !self.step()
+                && !embedded
                 && let Some(envelope) = self.wait(&mut inbox)
             {
                 self.take(envelope);
@@ -81,6 +95,7 @@ impl<'model> Engine<'model> {
     fn take(&mut self, Envelope { lane, command, working }: Envelope) {
         match command {
             Command::Generate(job) => self.begin(lane, job, working),
+            Command::Embed(job) => self.slots[lane].embeds = Some(Embeds::new(job, working)),
             // The lane may have stopped waiting; it is as new all the same.
             Command::Reset(reply) => drop(reply.send(self.reset(lane))),
         }
@@ -90,9 +105,13 @@ impl<'model> Engine<'model> {
         // A reader that has left by now hears nothing, which is its right.
         let refuse = |error| drop(job.events.try_send(Err(error)));
         if self.slots[lane].is_broken {
-            return refuse(GenerateError::LaneBroken { reason: "the lane needs a reset".to_string() });
+            return refuse(GenerateError::LaneBroken { reason: NEEDS_RESET.to_string() });
         }
         let shared = self.session.shared();
+        if !shared.limits.generates {
+            let reason = "this model computes embeddings and does not continue texts".to_string();
+            return refuse(GenerateError::Failed { reason });
+        }
         let answering = match catch_unwind(AssertUnwindSafe(|| shared.answerer.begin(&job.request))) {
             Ok(Ok(answering)) => answering,
             Ok(Err(Trouble::Request(reason) | Trouble::Engine(reason))) => {
@@ -119,6 +138,7 @@ impl<'model> Engine<'model> {
         if let [_] = self.slots[..] {
             // Whatever is wrong with the lane is wrong with the context.
             self.session.close();
+            self.embedder.close();
         }
         match catch_unwind(AssertUnwindSafe(|| self.session.open())) {
             Ok(Ok(())) => {}
@@ -144,7 +164,47 @@ impl<'model> Engine<'model> {
                     slot.task = None;
                 }
             }
+            if slot.embeds.as_ref().is_some_and(Embeds::is_cancelled) {
+                slot.embeds = None;
+            }
         }
+    }
+
+    /// Makes the vector of one text of each lane that has any. `false` where none has.
+    fn embed(&mut self) -> bool {
+        let mut worked = false;
+        for slot in &mut self.slots {
+            let Some(mut embeds) = slot.embeds.take() else { continue };
+            worked = true;
+            if slot.is_broken {
+                embeds.end(Some(GenerateError::LaneBroken { reason: NEEDS_RESET.to_string() }));
+                continue;
+            }
+            let Some(text) = embeds.next() else {
+                embeds.end(None);
+                continue;
+            };
+            let _cores = self.cores.take(self.session.shared().limits.threads);
+            let made = catch_unwind(AssertUnwindSafe(|| self.embedder.embed(&text)));
+            let reason = match made {
+                Ok(Ok(embedding)) => {
+                    embeds.push(embedding);
+                    slot.embeds = Some(embeds);
+                    continue;
+                }
+                Ok(Err(NoVector::Text(reason))) => {
+                    embeds.end(Some(GenerateError::Failed { reason }));
+                    continue;
+                }
+                Ok(Err(NoVector::Broken(reason))) => reason,
+                Err(panic) => panic_text(&*panic),
+            };
+            tracing::error!(reason, "a text could not be embedded; the context for it is given up");
+            self.embedder.close();
+            slot.is_broken = true;
+            embeds.end(Some(GenerateError::LaneBroken { reason }));
+        }
+        worked
     }
 
     /// Computes one step of the lanes that can go on. `false` where none can.

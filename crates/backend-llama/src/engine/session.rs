@@ -13,6 +13,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use super::cache::Reuse;
+use super::embedder::Pooling;
 use super::reasons;
 use crate::answering::Answerer;
 
@@ -27,6 +28,10 @@ pub(crate) struct Limits {
     /// 31 MiB.
     pub(crate) step_tokens: u32,
     pub(super) reuse: Reuse,
+    /// How vectors are made, where they are.
+    pub(super) pooling: Option<Pooling>,
+    /// Whether it continues texts.
+    pub(super) generates: bool,
 }
 
 impl Limits {
@@ -43,7 +48,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) answerer: Arc<Answerer>,
     /// Held while a context is made, in which llama.cpp may write to the model.
-    opening: Mutex<()>,
+    pub(super) opening: Mutex<()>,
 }
 
 impl Shared {
@@ -78,10 +83,13 @@ pub(super) struct Session<'model> {
 }
 
 impl<'model> Session<'model> {
-    /// Makes the first context and tries it with one token. The name is for messages.
+    /// Makes the first context and tries it with one token, for a model that continues texts. The name is for messages.
     pub(super) fn new(shared: &'model Shared, name: &str) -> Result<Self, LoadError> {
         let batch = LlamaBatch::new(shared.limits.batch_len() as usize, 1);
         let mut session = Self { shared, context: None, batch };
+        if !shared.limits.generates {
+            return Ok(session);
+        }
         session.open()?;
         session.probe().map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
         Ok(session)
@@ -96,9 +104,9 @@ impl<'model> Session<'model> {
         self.context.as_ref()
     }
 
-    /// Makes a new context where there is none.
+    /// Makes a new context where there is none, and one is needed.
     pub(super) fn open(&mut self) -> Result<(), LoadError> {
-        if self.context.is_some() {
+        if self.context.is_some() || !self.shared.limits.generates {
             return Ok(());
         }
         let Shared { model, runtime, limits, opening, .. } = self.shared;

@@ -3,6 +3,7 @@
 mod choosing;
 mod conformance;
 mod constraints;
+mod embedding;
 mod generating;
 mod loading;
 mod prompts;
