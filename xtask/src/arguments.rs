@@ -27,6 +27,11 @@ cargo xtask COMMAND
   bench    locks [--svg DIR]
                             time the lock beside other locks, and draw the results
   bench    core             count the steps of the lock's core that are checked in a second
+  bench    engine -- raw|lanes|models|reuse FILE
+                            time the engine on a model: beside a bare loop over llama.cpp, with several
+                            lanes, beside other models, and with prompts that begin alike
+  bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
+                            put the same load on a server and on another one, in turns
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
@@ -47,7 +52,7 @@ pub(crate) enum Command {
     Shuttle { iterations: Option<u64>, filter: Option<String> },
     Mutants { base: Option<String>, filter: Option<String> },
     Planted { filter: Option<String> },
-    Bench { what: Vec<String>, pictures: Option<String> },
+    Bench { what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
     Canaries { install: bool },
     Sdk { install: bool },
 }
@@ -74,7 +79,7 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "planted" => Command::Planted { filter: words.take_rest().pop() },
         "bench" => {
             let pictures = words.value("--svg")?;
-            Command::Bench { what: words.take_names(), pictures }
+            Command::Bench { what: words.take_names(), pictures, rest: words.take_rest() }
         }
         "canaries" => Command::Canaries { install: words.install() },
         "sdk" => Command::Sdk { install: words.install() },
@@ -199,9 +204,9 @@ mod tests {
         assert_eq!(parsed("mutants -- slab.rs"), Ok(Command::Mutants { base: None, filter }));
         assert_eq!(parsed("planted -- waker"), Ok(Command::Planted { filter: Some("waker".to_owned()) }));
         let what = vec!["locks".to_owned()];
-        assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: what.clone(), pictures: None }));
+        assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: what.clone(), pictures: None, rest: vec![] }));
         let pictures = Some("pictures".to_owned());
-        assert_eq!(parsed("bench locks --svg pictures"), Ok(Command::Bench { what, pictures }));
+        assert_eq!(parsed("bench locks --svg pictures"), Ok(Command::Bench { what, pictures, rest: vec![] }));
     }
 
     #[test]

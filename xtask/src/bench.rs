@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the lock beside other locks in one run, and how fast its core is enumerated.
+//! `cargo xtask bench`: the lock beside other locks in one run, how fast its core is enumerated, and the engine beside others.
 
 use crate::checkers::target_directory;
 use crate::failure::{Failure, Outcome};
@@ -6,14 +6,19 @@ use crate::{cargo, enumerate};
 
 /// Builds the benchmark and becomes it. It draws its pictures into the folder `pictures`, by default one in the target
 /// directory.
-pub(crate) fn run(what: &[String], pictures: Option<String>) -> Outcome {
+pub(crate) fn run(what: &[String], pictures: Option<String>, rest: &[String]) -> Outcome {
     let pictures = pictures.map_or_else(|| target_directory("bench"), Into::into);
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["locks"] => {
             cargo::become_program(cargo::cargo("run --quiet --release --package model-locks-bench --").arg(pictures))
         }
         ["core"] => enumerate::run(),
-        _ => Err(Failure::usage("`bench` takes the name of a benchmark: `locks` or `core`")),
+        ["engine"] => {
+            // The whole workspace, so that the engine is built once for everything.
+            let bench = cargo::build(&mut cargo::cargo("build --release --workspace"), "engine-bench")?;
+            cargo::become_program(cargo::program_at_root(&bench).args(rest))
+        }
+        _ => Err(Failure::usage("`bench` takes the name of a benchmark: `locks`, `core` or `engine`")),
     }
 }
 
@@ -25,7 +30,7 @@ mod tests {
     fn a_benchmark_that_does_not_exist_is_refused() {
         for names in [&[][..], &["models"], &["locks", "models"]] {
             let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-            assert!(run(&names, None).unwrap_err().message().contains("`locks`"), "{names:?}");
+            assert!(run(&names, None, &[]).unwrap_err().message().contains("`locks`"), "{names:?}");
         }
     }
 }

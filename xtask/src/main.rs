@@ -53,7 +53,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Shuttle { iterations, filter } => shuttle::run(iterations, filter.as_deref()),
         Command::Mutants { base, filter } => mutants::run(base.as_deref(), filter.as_deref()),
         Command::Planted { filter } => planted::run(filter.as_deref()),
-        Command::Bench { what, pictures } => bench::run(&what, pictures),
+        Command::Bench { what, pictures, rest } => bench::run(&what, pictures, &rest),
         Command::Canaries { install } => canaries::run(install),
         Command::Sdk { install } => sdk::run(install),
     }

@@ -69,6 +69,13 @@ const TABLE: &[Row] = &[
         reason: "the only crate that names llama.cpp; it knows nothing above the contract",
     },
     Row {
+        name: "engine-bench",
+        members: &["backend", "backend-llama"],
+        outside: Outside::AllBut(&[HTTP]),
+        reason: "the engine beside a bare loop over llama.cpp, in a package of its own because it names \
+                 that too; nobody depends on it",
+    },
+    Row {
         name: "serving",
         members: &["backend", "model-locks"],
         outside: Outside::AllBut(&[HTTP, SERDE, ENGINE]),

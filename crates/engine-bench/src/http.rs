@@ -1,0 +1,217 @@
+//! A server beside another one, with the same load on both, in turns.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::clock::Start;
+use crate::table::{median, per_second, quantile};
+
+/// The two servers, and what is asked of them.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Our server, for example 127.0.0.1:8811
+    #[arg(long = "url", value_parser = address)]
+    ours: String,
+    /// The other server; it speaks OpenAI's protocol too
+    #[arg(long = "peer-url", value_parser = address)]
+    peer: String,
+    /// The model's name
+    #[arg(long, default_value = "fast")]
+    model: String,
+    /// What clients ask
+    #[arg(long, default_value = "Count from 1 to 60")]
+    prompt: String,
+    /// Tokens of an answer
+    #[arg(long, default_value_t = 128)]
+    answer: u32,
+    /// Clients at one time; can be given several times
+    #[arg(long, default_values_t = [1, 4, 16])]
+    clients: Vec<usize>,
+    /// Requests of each client in a round
+    #[arg(long, default_value_t = 4)]
+    requests: usize,
+    /// Rounds
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+}
+
+fn address(url: &str) -> Result<String, String> {
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    has_port.then(|| address.to_owned()).ok_or_else(|| "write HOST:PORT".to_owned())
+}
+
+/// What one request took.
+struct Sample {
+    first_ms: f64,
+    n_tokens: usize,
+}
+
+/// What one side reached.
+#[derive(Default)]
+struct Side {
+    rates: Vec<f64>,
+    first_ms: Vec<f64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+    println!("ours {}, the other {}; {} tokens an answer", arguments.ours, arguments.peer, arguments.answer);
+    for &clients in &arguments.clients {
+        let (mut ours, mut peer) = (Side::default(), Side::default());
+        for round in 0..=arguments.rounds {
+            for (address, side) in [(&arguments.ours, &mut ours), (&arguments.peer, &mut peer)] {
+                let start = Start::now();
+                let samples = crowd(address, arguments, clients)?;
+                let n_tokens = samples.iter().map(|sample| sample.n_tokens).sum();
+                // The first round warms up.
+                if round > 0 {
+                    side.rates.push(per_second(n_tokens, start.elapsed()));
+                    side.first_ms.extend(samples.iter().map(|sample| sample.first_ms));
+                }
+            }
+        }
+        report(clients, &mut ours, &mut peer);
+    }
+    Ok(())
+}
+
+fn report(clients: usize, ours: &mut Side, peer: &mut Side) {
+    let (rate, peer_rate) = (median(&ours.rates), median(&peer.rates));
+    println!("{clients:>3} clients  {rate:>8.1} t/s, the other {peer_rate:>8.1}: ratio {:.3}", rate / peer_rate);
+    for (name, q) in [("median", 0.5), ("p99", 0.99)] {
+        let (first, peer_first) = (quantile(&mut ours.first_ms, q), quantile(&mut peer.first_ms, q));
+        println!(
+            "      first token, {name:<6} {first:>8.2} ms, the other {peer_first:>8.2}: ratio {:.3}",
+            first / peer_first
+        );
+    }
+}
+
+/// All clients at one time, each with its requests one after the other.
+fn crowd(address: &str, arguments: &Arguments, clients: usize) -> Result<Vec<Sample>, String> {
+    std::thread::scope(|scope| {
+        let client = |number| {
+            move || {
+                (0..arguments.requests)
+                    .map(|n| ask(address, arguments, number * 100 + n))
+                    .collect::<Result<Vec<_>, _>>()
+            }
+        };
+        let clients: Vec<_> = (0..clients).map(|number| scope.spawn(client(number))).collect();
+        let mut samples = Vec::new();
+        for client in clients {
+            samples.extend(client.join().map_err(|_| "a client panicked".to_owned())??);
+        }
+        Ok(samples)
+    })
+}
+
+fn ask(address: &str, arguments: &Arguments, seed: usize) -> Result<Sample, String> {
+    let body = json!({
+        "model": arguments.model,
+        "messages": [{"role": "user", "content": arguments.prompt}],
+        "max_tokens": arguments.answer,
+        "temperature": 0,
+        "seed": seed,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    stream(address, &body.to_string()).map_err(|error| format!("{address}: {error}"))
+}
+
+/// Posts a chat and reads the stream of its answer.
+fn stream(address: &str, body: &str) -> Result<Sample, String> {
+    let text = |error: std::io::Error| error.to_string();
+    let mut connection = TcpStream::connect(address).map_err(text)?;
+    connection.set_nodelay(true).map_err(text)?;
+    let start = Start::now();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    connection.write_all((head + body).as_bytes()).map_err(text)?;
+    let mut reader = BufReader::new(connection);
+    let chunked = read_head(&mut reader)?;
+    let (mut first_ms, mut n_events, mut usage) = (None, 0, None);
+    let mut unread = String::new();
+    while let Some(part) = if chunked { read_chunk(&mut reader)? } else { read_rest(&mut reader)? } {
+        unread += &String::from_utf8_lossy(&part);
+        while let Some(end) = unread.find('\n') {
+            let line: String = unread.drain(..=end).collect();
+            let Some(event) = line.trim().strip_prefix("data: ") else { continue };
+            let event: Value = serde_json::from_str(event).unwrap_or_default();
+            if event["error"].is_object() {
+                return Err(event.to_string());
+            }
+            if event["choices"][0]["delta"]["content"].as_str().is_some_and(|content| !content.is_empty()) {
+                first_ms.get_or_insert_with(|| start.elapsed().as_secs_f64() * 1e3);
+                n_events += 1;
+            }
+            usage = event["usage"]["completion_tokens"].as_u64().or(usage);
+        }
+    }
+    let n_tokens = usage.and_then(|n| usize::try_from(n).ok()).unwrap_or(n_events);
+    Ok(Sample { first_ms: first_ms.ok_or("an answer without a token")?, n_tokens })
+}
+
+/// Reads the head of an answer: whether its body comes in chunks.
+fn read_head(reader: &mut BufReader<TcpStream>) -> Result<bool, String> {
+    let status = line(reader)?;
+    let mut chunked = false;
+    loop {
+        let header = line(reader)?.to_ascii_lowercase();
+        if header.is_empty() {
+            break;
+        }
+        chunked |= header.starts_with("transfer-encoding:") && header.contains("chunked");
+    }
+    if status.contains(" 200") {
+        return Ok(chunked);
+    }
+    let mut body = String::new();
+    let _unreadable = reader.read_to_string(&mut body);
+    Err(format!("{status} {body}"))
+}
+
+fn line(reader: &mut BufReader<TcpStream>) -> Result<String, String> {
+    let mut line = String::new();
+    match reader.read_line(&mut line) {
+        Ok(0) => Err("the connection ended early".to_owned()),
+        Ok(_) => Ok(line.trim_end().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The next chunk; `None` at the end.
+fn read_chunk(reader: &mut BufReader<TcpStream>) -> Result<Option<Vec<u8>>, String> {
+    let size = line(reader)?;
+    let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)
+        .map_err(|error| format!("{size:?} is no size of a chunk: {error}"))?;
+    let mut chunk = vec![0; size];
+    reader.read_exact(&mut chunk).map_err(|error| error.to_string())?;
+    if size > 0 {
+        line(reader)?;
+    }
+    Ok((size > 0).then_some(chunk))
+}
+
+fn read_rest(reader: &mut BufReader<TcpStream>) -> Result<Option<Vec<u8>>, String> {
+    let part = reader.fill_buf().map_err(|error| error.to_string())?.to_vec();
+    reader.consume(part.len());
+    Ok((!part.is_empty()).then_some(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn addresses_have_a_port() {
+        assert_eq!(address("http://127.0.0.1:8080/"), Ok("127.0.0.1:8080".to_owned()));
+        assert!(address("localhost").is_err());
+    }
+}
