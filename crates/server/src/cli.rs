@@ -17,6 +17,8 @@ pub struct Cli {
 pub(crate) enum Command {
     /// Serve models over HTTP; without further arguments the demo models that are built in
     Serve(ServeArgs),
+    /// Look from outside for the faults of servers that share models among clients: is this one safe?
+    Check(CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +46,72 @@ pub(crate) struct ServeArgs {
     /// Print the configuration as it takes effect, and end
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+/// Asks a server that speaks the OpenAI protocol, this one or any other, as several clients at once, and judges its answers.
+///
+/// Exit code: 0 where no check failed, 1 where one did, 2 where the server could not be judged.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Where the server is, for example http://127.0.0.1:8811
+    #[arg(value_name = "URL", required_unless_present = "list")]
+    pub(crate) url: Option<String>,
+
+    /// Ask this model instead of the first that the server lists
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+
+    /// The server's API key; better given in EDISON_CHECK_API_KEY, which no list of processes shows
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+
+    /// Write the report as JSON to this file; - is standard output, and the lines then go to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write the report as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Clients at one time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(crate) clients: u16,
+
+    /// How often each experiment is repeated
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) rounds: u16,
+
+    /// Requests at one time when the bound of the queue is looked for
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(2..=10000))]
+    pub(crate) flood: u16,
+
+    /// The bound that the server claims for its queue; more waiting clients are a fault then
+    #[arg(long, value_name = "N")]
+    pub(crate) queue_max: Option<usize>,
+
+    /// A queue in which the last one would wait longer has no bound worth the name, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) patience: u32,
+
+    /// How long any single answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) answer_timeout: u32,
+
+    /// Run only these checks, separated by commas; --list tells their names
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// Where the words come from that the clients ask for
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Exit code 1 also where a check was inconclusive
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Tell what each check shows and cannot show, and end
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 /// How log lines are written.
@@ -94,6 +162,8 @@ mod tests {
             "edison serve --listen here",
             "edison serv",
             "edison serve --config c --model a=b",
+            "edison check",
+            "edison check http://h --clients 1",
         ] {
             assert_eq!(parse(line).map(|_| ()), Err(2), "{line}");
         }

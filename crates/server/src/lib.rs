@@ -17,6 +17,7 @@
 
 mod app;
 mod catalogue;
+mod check_command;
 mod cli;
 mod clock;
 mod config;

@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::output::{complain, say};
 use crate::shutdown::Shutdown;
 use crate::signals::Signals;
-use crate::{engine, listen, progress, report, telemetry};
+use crate::{check_command, engine, listen, progress, report, telemetry};
 
 /// Why the program ends early.
 #[derive(Debug)]
@@ -31,9 +31,12 @@ enum Stop {
 /// Runs the program. 0 after an orderly end, 1 after a failure, 2 where arguments or configuration are wrong.
 pub fn run(cli: Cli) -> ExitCode {
     engine::prepare_environment();
-    let Command::Serve(args) = cli.command;
-    match serve(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let ended = match cli.command {
+        Command::Serve(args) => serve(&args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check_command::run(&args).map_err(Stop::Usage),
+    };
+    match ended {
+        Ok(code) => code,
         Err(Stop::Usage(message)) => fail(&message, 2),
         Err(Stop::Failure(message)) => fail(&message, 1),
     }
