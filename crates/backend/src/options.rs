@@ -1,5 +1,7 @@
 //! How an answer is generated, apart from what it answers.
 
+use std::sync::Arc;
+
 use crate::Sampling;
 
 /// How to generate, and what is wanted besides the text.
@@ -17,6 +19,9 @@ pub struct GenerateOptions {
     pub ignore_end: bool,
     /// Whether the engine may reuse what it remembers of earlier prompts; default `true`. Reuse never changes the text.
     pub cache_prompt: bool,
+    /// The id of the request, for what an engine logs; default `None`. Nothing that an engine computes depends on it; one
+    /// that plays a script tells its callers apart by it.
+    pub request_id: Option<Arc<str>>,
 }
 
 impl GenerateOptions {
@@ -33,6 +38,7 @@ impl Default for GenerateOptions {
             logprobs: None,
             ignore_end: false,
             cache_prompt: true,
+            request_id: None,
         }
     }
 }

@@ -51,5 +51,5 @@ pub use plan::PlanError;
 pub use refusal::Refusal;
 pub use request::Request;
 pub use routing::Tier;
-pub use service::Service;
+pub use service::{OutcomeObserver, Service};
 pub use view::{HolderView, LaneView, LoadState, ModelState, ModelView, WaiterView};

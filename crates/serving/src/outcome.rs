@@ -10,6 +10,7 @@ use crate::instance::Instance;
 use crate::live::LiveRequest;
 use crate::quietly::quietly;
 use crate::run::Ending;
+use crate::service::OutcomeObserver;
 use crate::{Class, Failure, Refusal};
 
 /// Where a request is, or was when it ended.
@@ -138,13 +139,19 @@ pub(crate) struct Record {
     instance: Arc<Instance>,
     live: Arc<LiveRequest>,
     epoch: Instant,
+    observer: Option<OutcomeObserver>,
 }
 
 impl Record {
     /// Makes the request visible.
-    pub(crate) fn new(instance: Arc<Instance>, live: Arc<LiveRequest>, epoch: Instant) -> Self {
+    pub(crate) fn new(
+        instance: Arc<Instance>,
+        live: Arc<LiveRequest>,
+        epoch: Instant,
+        observer: Option<OutcomeObserver>,
+    ) -> Self {
         instance.live.enter(Arc::clone(&live));
-        Self { instance, live, epoch }
+        Self { instance, live, epoch, observer }
     }
 
     /// Writes the outcome: into the log, and into the model's history if a lane was held. Consumes the pen, so
@@ -152,7 +159,7 @@ impl Record {
     ///
     /// A lane that is held is let go right after this, so now counts as the end of the hold.
     pub(crate) fn write(self, ending: &Ending, phase: Phase) {
-        let Self { instance, live, epoch } = self;
+        let Self { instance, live, epoch, observer } = self;
         let now = Instant::now();
         let at = |instant: Instant| instant.duration_since(epoch);
         let grant = live.granted();
@@ -173,6 +180,9 @@ impl Record {
         };
         instance.live.leave(live.tag);
         quietly(|| log(&outcome, ending));
+        if let Some(observer) = observer {
+            quietly(|| observer(&outcome));
+        }
         if let Some(held) = outcome.held() {
             instance.lock.record_hold(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX));
         }

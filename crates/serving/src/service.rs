@@ -23,8 +23,12 @@ use crate::plan::Plan;
 use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, refused};
 use crate::{
-    Generation, Limits, ModelConfig, ModelState, ModelView, PlanError, Refusal, Request, ServiceConfig, Tier, loading,
+    Generation, Limits, ModelConfig, ModelState, ModelView, Outcome, PlanError, Refusal, Request, ServiceConfig, Tier,
+    loading,
 };
+
+/// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
+pub type OutcomeObserver = Arc<dyn Fn(&Outcome) + Send + Sync>;
 
 /// Several models, each entered by one request per lane at a time. A cheap handle.
 ///
@@ -40,6 +44,7 @@ pub(crate) struct Inner {
     names: BTreeMap<String, String>,
     tiers: BTreeMap<Tier, String>,
     limits: Limits,
+    observer: Option<OutcomeObserver>,
     /// What the offsets in outcomes count from.
     epoch: Instant,
     last_tag: AtomicU64,
@@ -61,6 +66,26 @@ impl Service {
     /// # Errors
     /// See [`PlanError`]: the configuration contradicts itself, and nothing was started.
     pub fn start(config: ServiceConfig, backend: Arc<dyn Backend>) -> Result<Self, PlanError> {
+        Self::launch(config, backend, None)
+    }
+
+    /// The same with somebody who hears of every outcome.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_observed(
+        config: ServiceConfig,
+        backend: Arc<dyn Backend>,
+        observer: OutcomeObserver,
+    ) -> Result<Self, PlanError> {
+        Self::launch(config, backend, Some(observer))
+    }
+
+    fn launch(
+        config: ServiceConfig,
+        backend: Arc<dyn Backend>,
+        observer: Option<OutcomeObserver>,
+    ) -> Result<Self, PlanError> {
         let plan = Plan::new(&config)?;
         let instance = |model: &ModelConfig| {
             let names = plan.other_names(&model.spec.name);
@@ -72,6 +97,7 @@ impl Service {
             names: plan.names,
             tiers: plan.tiers,
             limits: config.limits,
+            observer,
             epoch: Instant::now(),
             last_tag: AtomicU64::new(0),
             draining: AtomicBool::new(false),
@@ -101,9 +127,10 @@ impl Service {
         }
         let instance = inner.resolve(&request.model)?;
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
-        let Request { id, client, class, prompt, options, max_tokens, queue_timeout, .. } = request;
+        let Request { id, client, class, prompt, mut options, max_tokens, queue_timeout, .. } = request;
+        options.request_id = Some(id.as_str().into());
         let live = Arc::new(LiveRequest::new(tag, id, client, class));
-        let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch);
+        let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch, inner.observer.clone());
         let ask = instance.with_preference(Ask::new(class).tag(tag), &prompt);
         let acquire = match enqueue(&instance, ask) {
             Ok(acquire) => acquire,
