@@ -163,6 +163,13 @@ impl Journal {
         self.lock().entries.iter().cloned().collect()
     }
 
+    /// What is remembered of what came after the first `seen` entries, for whoever follows along.
+    pub fn since(&self, seen: u64) -> Vec<Entry> {
+        let log = self.lock();
+        let skipped = usize::try_from(seen.saturating_sub(log.n_forgotten)).unwrap_or(usize::MAX);
+        log.entries.iter().skip(skipped).cloned().collect()
+    }
+
     /// How many entries were forgotten, because there were more than
     /// [`journal_max`](crate::MockConfig::journal_max).
     pub fn n_forgotten(&self) -> u64 {

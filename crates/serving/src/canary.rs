@@ -1,7 +1,7 @@
 //! Planted bugs, to show that the tests of the promises notice them.
 //!
 //! Inert in every build but one with the feature `canary`, where the environment variable
-//! `EDISON_CANARY` names the bug. Each of the four functions is asked in one place.
+//! `EDISON_CANARY` names the bug. Each of the functions is asked in one place.
 
 use model_locks::Policy;
 
@@ -25,8 +25,16 @@ pub(crate) fn lanes(wanted: u32) -> u32 {
     if planted("no_lock") { 64 } else { wanted }
 }
 
-/// The policy of a model's lock. The bug: the newest waiter is served first (L3).
+/// The policy of a model's lock. The bugs: the newest waiter is served first (L3), one too many may wait (L5), the lowest
+/// class is passed over for ever (L4).
 pub(crate) fn policy(policy: Policy) -> Policy {
+    let mut policy = policy;
+    if planted("overfull") {
+        policy.queue_max += 1;
+    }
+    if planted("starves") {
+        policy.bypass_max = [u32::MAX; 3];
+    }
     #[cfg(feature = "canary")]
     let policy = Policy { canary_lifo: planted("lifo"), ..policy };
     policy
@@ -37,19 +45,60 @@ pub(crate) fn releases_early() -> bool {
     planted("early_release")
 }
 
+/// Whether the client is told the end before the outcome is written and the lane is home (S2).
+pub(crate) fn tells_early() -> bool {
+    planted("tells_early")
+}
+
+/// Whether a request that waits goes on waiting although its client has left (S4).
+pub(crate) fn waits_on() -> bool {
+    planted("waits_on")
+}
+
+/// Whether an engine works on although the client has left (S4).
+pub(crate) fn works_on() -> bool {
+    planted("works_on")
+}
+
+/// How often a token is counted. The bug: twice.
+pub(crate) fn counts() -> usize {
+    if planted("counts_twice") { 2 } else { 1 }
+}
+
+/// Whether a request that is refused at once leaves no record (S2).
+pub(crate) fn forgets_refusals() -> bool {
+    planted("forgets_refusals")
+}
+
+/// Whether a broken lane is lent again as it is (L9, S7).
+pub(crate) fn skips_reset() -> bool {
+    planted("skips_reset")
+}
+
+/// Whether a drain gives nobody time to finish (S8).
+pub(crate) fn is_hasty() -> bool {
+    planted("hasty")
+}
+
+/// Whether text is dropped that a slow client has no room for (S3).
+pub(crate) fn drops_text() -> bool {
+    planted("drops_text")
+}
+
 /// A lock that all models share. The bug: one model's request waits for another's (L12, S5).
 #[cfg(feature = "canary")]
 pub(crate) async fn global_lock() -> Option<model_locks::Lease<()>> {
-    use std::sync::OnceLock;
+    use model_locks::{Acquire, Ask, Class, ModelLock};
 
-    use model_locks::{Ask, Class, ModelLock};
-
-    static GLOBAL: OnceLock<ModelLock<()>> = OnceLock::new();
+    thread_local! {
+        // One for each thread, as whoever plants it has a runtime on one thread, and others beside it.
+        static GLOBAL: ModelLock<()> = ModelLock::new([()], Policy { queue_max: usize::MAX, ..Policy::default() });
+    }
     if !planted("global_lock") {
         return None;
     }
-    let lock = GLOBAL.get_or_init(|| ModelLock::new([()], Policy::default()));
-    lock.acquire(Ask::new(Class::Normal)).await.ok()
+    let wait: Acquire<()> = GLOBAL.with(|lock| lock.acquire(Ask::new(Class::Normal)));
+    wait.await.ok()
 }
 
 /// A lock that all models share: there is none.

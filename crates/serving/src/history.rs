@@ -39,6 +39,7 @@ mod tests {
 
     fn held(ms: u64) -> Outcome {
         Outcome {
+            tag: ms,
             request_id: format!("held-{ms}"),
             client: None,
             model: "m".into(),

@@ -1,18 +1,19 @@
 //! One model: its lock, what is known of it, and who uses it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backend::{Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
-use model_locks::{Ask, LaneId, ModelLock, Policy, WhenAllQuarantined};
-use tokio::sync::watch;
+use model_locks::{Ask, LaneId, ModelLock, Observer, Policy, WhenAllQuarantined};
+use tokio::sync::Notify;
 
 use crate::affinity::{Affinity, Conversation};
 use crate::canary;
 use crate::history::History;
 use crate::live::Live;
 use crate::quietly::quietly;
-use crate::{LoadState, ModelConfig};
+use crate::service::LockObserver;
+use crate::{LoadState, LockEvent, ModelConfig};
 
 /// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
 pub(crate) struct Instance {
@@ -27,8 +28,10 @@ pub(crate) struct Instance {
     pub(crate) history: History,
     /// Where its conversations were; `None` with one lane, where there is no choice.
     affinity: Option<Affinity>,
-    state: watch::Sender<State>,
-    /// Share of the load that is done, as the bits of an `f32`. Apart from `state`, whose every change wakes all waiters.
+    state: Mutex<State>,
+    /// Wakes whoever waits for the load, first come first served. A `watch` channel would wake them in random order.
+    settled: Notify,
+    /// Share of the load that is done, as the bits of an `f32`. Apart from `state`, whose changes wake all waiters.
     progress: AtomicU32,
 }
 
@@ -48,7 +51,12 @@ pub(crate) struct Loaded {
 }
 
 impl Instance {
-    pub(crate) fn new(config: &ModelConfig, names: Vec<String>, history_max: usize) -> Self {
+    pub(crate) fn new(
+        config: &ModelConfig,
+        names: Vec<String>,
+        history_max: usize,
+        observer: Option<LockObserver>,
+    ) -> Self {
         let policy = Policy {
             queue_max: config.queue_max,
             // A broken lane is rebuilt at once; whoever waits for it need not fail meanwhile. A lane that
@@ -59,16 +67,24 @@ impl Instance {
         let mut spec = config.spec.clone();
         spec.lanes = canary::lanes(spec.lanes);
         let has_choice = spec.lanes > 1 || spec.tuning.replicas > 1;
+        let policy = canary::policy(policy);
+        let lock = match observer {
+            None => ModelLock::new([], policy),
+            Some(observer) => {
+                ModelLock::with_observer([], policy, Arc::new(Watched { model: spec.name.clone(), observer }))
+            }
+        };
         Self {
             affinity: has_choice.then(Affinity::default),
             spec,
             names,
             queue_max: config.queue_max,
             max_tokens: config.max_tokens,
-            lock: ModelLock::new([], canary::policy(policy)),
+            lock,
             live: Live::default(),
             history: History::new(history_max),
-            state: watch::Sender::new(State::Loading),
+            state: Mutex::new(State::Loading),
+            settled: Notify::new(),
             progress: AtomicU32::new(0),
         }
     }
@@ -91,20 +107,31 @@ impl Instance {
     }
 
     pub(crate) fn state(&self) -> State {
-        self.state.borrow().clone()
+        self.lock_state().clone()
     }
 
     /// Waits until the model is loaded, or tells why it never will be.
     pub(crate) async fn loaded(&self) -> Result<Loaded, String> {
-        let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, State::Loading)).await;
-        match settled.as_deref() {
-            Ok(State::Ready(loaded)) => Ok(loaded.clone()),
-            Ok(State::Failed { reason }) => Err(reason.clone()),
-            Ok(State::Loading) | Err(_) => {
-                unreachable!("the sender lives in self, and `wait_for` ends at another state")
+        loop {
+            // Made before the look: a change after it is not missed, whether or not this was polled by then.
+            let settled = self.settled.notified();
+            match self.state() {
+                State::Ready(loaded) => return Ok(loaded),
+                State::Failed { reason } => return Err(reason),
+                State::Loading => settled.await,
             }
         }
+    }
+
+    /// Nothing that was loading does so again.
+    fn settle(&self, state: State) {
+        *self.lock_state() = state;
+        self.settled.notify_waiters();
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, State> {
+        // Nothing inside panics halfway through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_progress(&self, share: f32) {
@@ -114,7 +141,7 @@ impl Instance {
     /// Takes the loaded model into service: whoever waits gets the lanes, in order.
     pub(crate) fn ready(&self, loaded: Loaded, lanes: Vec<Box<dyn Lane>>) {
         // The encoder first: a request that got a lane before it could only hold it and wait.
-        self.state.send_replace(State::Ready(loaded));
+        self.settle(State::Ready(loaded));
         for lane in lanes {
             if self.lock.add_lane(lane).is_err() {
                 quietly(|| tracing::debug!(model = self.id(), "loaded after the service was closed"));
@@ -126,7 +153,7 @@ impl Instance {
     pub(crate) fn fail(&self, reason: String) {
         quietly(|| tracing::error!(model = self.id(), reason, "model is not available"));
         // The reason before the close: a waiter that finds the lock closed looks here for it.
-        self.state.send_replace(State::Failed { reason });
+        self.settle(State::Failed { reason });
         self.lock.close();
     }
 
@@ -136,5 +163,17 @@ impl Instance {
             State::Ready(_) => LoadState::Ready,
             State::Failed { reason } => LoadState::Failed { reason },
         }
+    }
+}
+
+/// Passes on what happens to the lock of one model.
+struct Watched {
+    model: String,
+    observer: LockObserver,
+}
+
+impl Observer for Watched {
+    fn on(&self, event: &LockEvent) {
+        (self.observer)(&self.model, event);
     }
 }

@@ -83,6 +83,8 @@ impl Ended {
 /// Times are offsets from the start of the service, so that intervals of different requests can be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
+    /// The number of its submission, rising by one. The lock's events name it by this tag.
+    pub tag: u64,
     /// The request's id.
     pub request_id: String,
     /// Who asked.
@@ -164,6 +166,7 @@ impl Record {
         let at = |instant: Instant| instant.duration_since(epoch);
         let grant = live.granted();
         let outcome = Outcome {
+            tag: live.tag,
             request_id: live.request_id.clone(),
             client: live.client.clone(),
             model: instance.id().to_string(),

@@ -46,6 +46,7 @@ pub(crate) struct Run {
 }
 
 /// How a request ended, and what its client is told.
+#[derive(Clone)]
 pub(crate) enum Ending {
     Refused(Refusal),
     Completed(Completed),
@@ -104,7 +105,7 @@ impl Run {
         tokio::select! {
             biased;
             // A lane granted in the same moment goes to the next waiter when `both` is dropped.
-            () = reply.tokens.closed() => Err(Ending::Left),
+            () = reply.tokens.closed(), if !canary::waits_on() => Err(Ending::Left),
             () = shutdown.cancelled() => Err(Ending::Refused(Refusal::ShuttingDown)),
             both = both => both.map_err(Ending::Refused),
             () = in_vain(live, *deadline) => Err(Ending::Refused(Refusal::QueueTimeout {
@@ -146,7 +147,7 @@ impl Run {
         loop {
             let event = tokio::select! {
                 biased;
-                () = self.reply.tokens.closed() => return Ok(Ending::Left),
+                () = self.reply.tokens.closed(), if !canary::works_on() => return Ok(Ending::Left),
                 () = self.shutdown.cancelled() => return Ok(self.shut_down()),
                 event = events.next() => event,
             };
@@ -162,7 +163,9 @@ impl Run {
                 None => return Err("the engine ended without a finish".into()),
             };
             first_token.get_or_insert_with(Instant::now);
-            self.live.count_token();
+            for _ in 0..canary::counts() {
+                self.live.count_token();
+            }
             self.live.set_phase(Phase::Decode);
             self.start();
             if let Some(ending) = self.send(token).await {
@@ -173,7 +176,7 @@ impl Run {
 
     /// Gives a token to the client; tells how the request ends where the client takes no more.
     async fn send(&mut self, token: Token) -> Option<Ending> {
-        if token.is_empty() {
+        if token.is_empty() || (canary::drops_text() && self.reply.tokens.capacity() == 0) {
             return None;
         }
         tokio::select! {

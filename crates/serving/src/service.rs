@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::generation::channel;
+use crate::canary;
+use crate::generation::{Reply, channel};
 use crate::instance::{Instance, State};
 use crate::live::LiveRequest;
 use crate::outcome::Record;
@@ -23,12 +24,16 @@ use crate::plan::Plan;
 use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, refused};
 use crate::{
-    Generation, Limits, ModelConfig, ModelState, ModelView, Outcome, PlanError, Refusal, Request, ServiceConfig, Tier,
-    loading,
+    Generation, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome, PlanError, Refusal, Request,
+    ServiceConfig, Tier, loading,
 };
 
 /// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
 pub type OutcomeObserver = Arc<dyn Fn(&Outcome) + Send + Sync>;
+
+/// Hears of whatever happens to the lock of a model: the model's id, and the event. It is called between the lock's step
+/// and whatever follows from it, so it must be quick.
+pub type LockObserver = Arc<dyn Fn(&str, &LockEvent) + Send + Sync>;
 
 /// Several models, each entered by one request per lane at a time. A cheap handle.
 ///
@@ -66,7 +71,7 @@ impl Service {
     /// # Errors
     /// See [`PlanError`]: the configuration contradicts itself, and nothing was started.
     pub fn start(config: ServiceConfig, backend: Arc<dyn Backend>) -> Result<Self, PlanError> {
-        Self::launch(config, backend, None)
+        Self::launch(config, backend, None, None)
     }
 
     /// The same with somebody who hears of every outcome.
@@ -78,18 +83,32 @@ impl Service {
         backend: Arc<dyn Backend>,
         observer: OutcomeObserver,
     ) -> Result<Self, PlanError> {
-        Self::launch(config, backend, Some(observer))
+        Self::launch(config, backend, Some(observer), None)
+    }
+
+    /// The same with somebody who also hears of every step of every lock.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_watched(
+        config: ServiceConfig,
+        backend: Arc<dyn Backend>,
+        outcomes: OutcomeObserver,
+        locks: LockObserver,
+    ) -> Result<Self, PlanError> {
+        Self::launch(config, backend, Some(outcomes), Some(locks))
     }
 
     fn launch(
         config: ServiceConfig,
         backend: Arc<dyn Backend>,
         observer: Option<OutcomeObserver>,
+        locks: Option<LockObserver>,
     ) -> Result<Self, PlanError> {
         let plan = Plan::new(&config)?;
         let instance = |model: &ModelConfig| {
             let names = plan.other_names(&model.spec.name);
-            Arc::new(Instance::new(model, names, config.limits.history_max))
+            Arc::new(Instance::new(model, names, config.limits.history_max, locks.clone()))
         };
         let instances: Vec<_> = plan.models.iter().map(instance).collect();
         let inner = Inner {
@@ -135,7 +154,9 @@ impl Service {
         let acquire = match enqueue(&instance, ask) {
             Ok(acquire) => acquire,
             Err(refusal) => {
-                record.write(&Ending::Refused(refusal.clone()), live.phase());
+                if !canary::forgets_refusals() {
+                    record.write(&Ending::Refused(refusal.clone()), live.phase());
+                }
                 return Err(refusal);
             }
         };
@@ -237,8 +258,19 @@ fn enqueue(instance: &Instance, ask: Ask) -> Result<MaybeDone<Acquire<Box<dyn La
 /// that finds the outcome written and the lane free.
 async fn finish(run: Run, record: Record) {
     let Ended { ending, phase, lease, reply } = run.run().await;
+    if canary::tells_early() {
+        tell(reply, ending.clone());
+        tokio::task::yield_now().await;
+        record.write(&ending, phase);
+        return drop(lease);
+    }
     record.write(&ending, phase);
     drop(lease);
+    tell(reply, ending);
+}
+
+/// Tells the client how its request ended, if anybody is there.
+fn tell(reply: Reply, ending: Ending) {
     match ending {
         Ending::Refused(refusal) => {
             if let Some(start) = reply.start {
