@@ -12,7 +12,7 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone examples package clippy docs canaries sdk loom shuttle,
+                            fmt alone examples package clippy docs canaries sdk loom shuttle sim,
                             and on request planted deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
@@ -33,6 +33,9 @@ cargo xtask COMMAND
   bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
                             put the same load on a server and on another one, in turns
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
+  sim      [--seed N] [--seeds N] [--shrink] [--canaries] ...
+                            the whole service in virtual time, from seeds, judged by oracles;
+                            `sim --help` lists all of it
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
 serve, test, ci, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
@@ -54,6 +57,7 @@ pub(crate) enum Command {
     Planted { filter: Option<String> },
     Bench { what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
     Canaries { install: bool },
+    Sim { rest: Vec<String> },
     Sdk { install: bool },
 }
 
@@ -82,6 +86,7 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
             Command::Bench { what: words.take_names(), pictures, rest: words.take_rest() }
         }
         "canaries" => Command::Canaries { install: words.install() },
+        "sim" => Command::Sim { rest: words.take_all() },
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
     };
@@ -134,6 +139,12 @@ impl Words {
 
     fn take_rest(&mut self) -> Vec<String> {
         std::mem::take(&mut self.rest)
+    }
+
+    /// Every word: another program reads them.
+    fn take_all(&mut self) -> Vec<String> {
+        let own = std::mem::take(&mut self.own);
+        own.into_iter().chain(self.take_rest()).collect()
     }
 
     fn take_names(&mut self) -> Vec<String> {
@@ -210,6 +221,12 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_the_simulator_are_its_own() {
+        let rest = ["--seed", "7", "--shrink"].map(str::to_owned).to_vec();
+        assert_eq!(parsed("sim --seed 7 --shrink"), Ok(Command::Sim { rest }));
+    }
+
+    #[test]
     fn a_value_that_is_missing_or_no_number_is_refused() {
         for line in [
             "shuttle --iterations",
@@ -242,7 +259,8 @@ mod tests {
 
     #[test]
     fn help_names_every_command_and_every_step() {
-        let commands = ["serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "sdk"];
+        let commands =
+            ["serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "sim", "sdk"];
         for name in commands.into_iter().chain(crate::ci::names()) {
             assert!(HELP.contains(name), "{name}");
         }

@@ -4,7 +4,7 @@
 use crate::checkers::Checker;
 use crate::failure::{Failure, Outcome};
 use crate::setup::{self, Tools};
-use crate::{canaries, cargo, loom, offer, planted, sdk, shuttle, stopwatch, table};
+use crate::{canaries, cargo, loom, offer, planted, sdk, shuttle, sim, stopwatch, table};
 
 /// One gate.
 struct Step {
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step { name: "sdk", usual: true, needs_tools: true, run: |_| sdk::run(false) },
     Step { name: "loom", usual: true, needs_tools: false, run: |_| loom::run(false, None) },
     Step { name: "shuttle", usual: true, needs_tools: false, run: |_| shuttle::run(Some(SCHEDULES), None) },
+    Step { name: "sim", usual: true, needs_tools: false, run: |_| sim::short() },
     // On request only: it takes as long as all others together, and that no bug is stale is among the tests of xtask.
     Step { name: "planted", usual: false, needs_tools: false, run: |_| planted::run(None) },
     // On request only: they need the network, and programs or compilers that the toolchain does not bring along.

@@ -23,6 +23,7 @@ mod sdk;
 mod serve;
 mod setup;
 mod shuttle;
+mod sim;
 mod stopwatch;
 mod table;
 mod test;
@@ -55,6 +56,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Planted { filter } => planted::run(filter.as_deref()),
         Command::Bench { what, pictures, rest } => bench::run(&what, pictures, &rest),
         Command::Canaries { install } => canaries::run(install),
+        Command::Sim { rest } => sim::run(&rest),
         Command::Sdk { install } => sdk::run(install),
     }
 }

@@ -106,6 +106,12 @@ const TABLE: &[Row] = &[
         reason: "tests of promises see what a user of the crates sees; nobody depends on them",
     },
     Row {
+        name: "sim",
+        members: &["backend", "backend-mock", "model-locks", "serving", "server"],
+        outside: Outside::AllBut(&[ENGINE]),
+        reason: "the simulator sees the service from outside and scripts its engines; nobody depends on it",
+    },
+    Row {
         name: "xtask",
         members: &[],
         outside: Outside::None,
@@ -217,6 +223,8 @@ fn the_checker_objects_to_planted_violations() {
         ("check", "backend"),
         ("broken-server", "check"),
         ("server", "edison-tests"),
+        ("server", "sim"),
+        ("sim", "backend-llama"),
         ("xtask", "clap"),
     ];
     for (name, dependency) in planted {

@@ -1,0 +1,23 @@
+//! `cargo xtask sim`: the whole service in virtual time, from seeds.
+
+use crate::cargo;
+use crate::failure::Outcome;
+
+/// Fresh seeds of the short run. The nightly run plays many more.
+const SHORT: &str = "150";
+
+/// Builds the simulator and becomes it. With the planted bugs only where they are asked for.
+pub(crate) fn run(words: &[String]) -> Outcome {
+    cargo::become_program(simulator(words.iter().any(|word| word.starts_with("--canar"))).args(words))
+}
+
+/// The short run: the seeds that are kept, some that nobody has seen, and every canary.
+pub(crate) fn short() -> Outcome {
+    cargo::run(simulator(false).args(["--commit", "--seeds", SHORT]))?;
+    cargo::run(simulator(true).arg("--canaries"))
+}
+
+fn simulator(canaries: bool) -> std::process::Command {
+    let features = if canaries { "--features canary" } else { "" };
+    cargo::cargo(&format!("run --quiet --profile sim --package sim {features} --"))
+}
