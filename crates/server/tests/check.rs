@@ -32,14 +32,7 @@ impl Connect for Pipe {
 }
 
 async fn target(journal: &mut Option<Arc<backend_mock::Journal>>) -> Target {
-    let spec = ModelSpec {
-        name: "m".into(),
-        source: ModelSource::File("m.gguf".into()),
-        context_len: 0,
-        threads: 1,
-        gpu_layers: 0,
-        lanes: 1,
-    };
+    let spec = ModelSpec::new("m", ModelSource::File("m.gguf".into()));
     let script = ModelScript {
         prefill_per_token: Duration::from_micros(100),
         time_per_token: Duration::from_millis(5),
