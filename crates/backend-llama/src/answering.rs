@@ -1,7 +1,7 @@
 //! One answer, token by token: everything that happens between the logits and the event.
 //!
 //! ```text
-//! logits ──▶ choose ──▶ end of text? ──▶ bytes ──▶ characters, stop strings ──▶ Token event
+//! logits ──▶ choose ──▶ end of text? ──▶ bytes ──▶ characters ──▶ thoughts, calls, text ──▶ stop strings ──▶ Token event
 //! ```
 //!
 //! The loop around it decides which sequences are computed together; it asks an [`Answering`] for the next
@@ -9,10 +9,14 @@
 //!
 //! Not here: prompts, batches, caches, channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use backend::{EncodedPrompt, FinishReason, GenerateOptions, GenerateRequest, TextAssembler, Token, TokenId};
+use backend::{
+    CallPart, Chat, EncodedPrompt, FinishReason, GenerateOptions, GenerateRequest, Prompt, TextAssembler, Token,
+    TokenId, Tool, ToolChoice,
+};
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::sampling::LlamaSampler;
@@ -20,6 +24,7 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
 
 use crate::constraint::{Constraints, Form, Guard};
+use crate::output::{self, Family, Meaning, Reader};
 use crate::sampling::{self, Stage};
 use crate::{logprobs, validate};
 
@@ -31,6 +36,9 @@ pub(crate) struct Answerer {
     /// The tokens that end an answer.
     ends: Vec<TokenId>,
     constraints: Constraints,
+    family: Family,
+    /// Control tokens whose texts mean something in an answer, and are hidden otherwise.
+    shown: BTreeMap<LlamaToken, &'static str>,
 }
 
 /// An answer under way.
@@ -41,7 +49,13 @@ pub(crate) struct Answering {
     guard: Option<Guard>,
     /// Tokens that must not be chosen. The chain leaves them out, unless nothing else is left.
     forbidden: BTreeSet<TokenId>,
-    text: TextAssembler,
+    /// From bytes to characters.
+    characters: TextAssembler,
+    /// From characters to what they mean.
+    reader: Reader,
+    /// From what is said to what may be shown: the stop strings.
+    said: TextAssembler,
+    calls: Numbering,
     /// How many alternatives are told of each token, where that was asked for.
     logprobs: Option<u32>,
     /// Tokens that the answer may have.
@@ -63,6 +77,9 @@ pub(crate) struct Step {
     pub(crate) end: Option<FinishReason>,
 }
 
+/// Tokens of blanks that a template may write behind the mark that begins a thought.
+const BLANKS_MAX: usize = 4;
+
 const NO_NUMBERS: &str = "the model computed no numbers";
 
 /// Why there is no next token.
@@ -75,12 +92,22 @@ pub(crate) enum Trouble {
 }
 
 impl Answerer {
-    pub(crate) fn new(model: Arc<LlamaModel>, context_len: u32) -> Self {
+    pub(crate) fn new(model: Arc<LlamaModel>, context_len: u32, family: Family) -> Self {
         let vocab = model.vocab();
         let ends = vocab.tokens().filter(|&token| vocab.is_eog(token)).filter_map(|token| token.0.try_into().ok());
         let ends = ends.collect();
+        let hidden = |mark: &'static str| match vocab.tokenize(mark.as_bytes(), false, true)[..] {
+            [token] if vocab.token_to_piece(token, false, None).is_empty() => Some((token, mark)),
+            _ => None,
+        };
+        let shown = family.marks().filter_map(hidden).collect();
         let constraints = Constraints::new(Arc::clone(&model));
-        Self { model, context_len, ends, constraints }
+        Self { model, context_len, ends, constraints, family, shown }
+    }
+
+    /// Whether answers may hold calls, and they are understood.
+    pub(crate) fn understands_calls(&self) -> bool {
+        self.family.calls.is_some()
     }
 
     /// Looks whether a request can be answered. May take milliseconds, where it has a constraint.
@@ -90,12 +117,53 @@ impl Answerer {
     pub(crate) fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), String> {
         let n_vocab = u32::try_from(self.model.n_vocab()).unwrap_or(0);
         validate::request(prompt, options, n_vocab, self.context_len)?;
-        self.guard(options).map(drop)
+        self.guard(&prompt.prompt, options).map(drop)
     }
 
-    fn guard(&self, options: &GenerateOptions) -> Result<Option<Guard>, String> {
-        let form = options.constraint.clone().map(Form::Asked);
+    fn guard(&self, prompt: &Prompt, options: &GenerateOptions) -> Result<Option<Guard>, String> {
+        let form = match (&options.constraint, prompt) {
+            (Some(constraint), _) => Some(Form::Asked(constraint.clone())),
+            (None, Prompt::Chat(chat)) => self.forced(chat)?.map(Form::Own),
+            (None, Prompt::Text(_)) => None,
+        };
         form.map(|form| self.constraints.guard(&form)).transpose()
+    }
+
+    /// The grammar of an answer that must be a call.
+    fn forced(&self, chat: &Chat) -> Result<Option<String>, String> {
+        let tools: Vec<&Tool> = match &chat.tool_choice {
+            ToolChoice::Auto | ToolChoice::None => return Ok(None),
+            ToolChoice::Required => chat.tools.iter().collect(),
+            ToolChoice::Named(name) => chat.tools.iter().filter(|tool| tool.name == *name).collect(),
+        };
+        if tools.is_empty() {
+            return Err("tool_choice asks for a tool that is not among the tools".to_string());
+        }
+        let format = self.family.calls.ok_or("this model does not know how to call tools")?;
+        // Who names a tool wants it called once.
+        let single = chat.single_call || matches!(chat.tool_choice, ToolChoice::Named(_));
+        let control = |text: &str| {
+            let token = self.shown.iter().find(|(_, shown)| **shown == text).map(|(token, _)| token.0);
+            token.and_then(|token| token.try_into().ok())
+        };
+        output::forced_grammar(format, &tools, single, &control).map(Some)
+    }
+
+    /// How an answer to this prompt is to be read.
+    fn reader(&self, prompt: &Prompt, tokens: &[LlamaToken]) -> Reader {
+        let Prompt::Chat(chat) = prompt else { return Reader::plain() };
+        let tools =
+            if chat.may_call() { chat.tools.iter().map(|tool| tool.name.clone()).collect() } else { Vec::new() };
+        Reader::new(self.family, tools, self.thinks_already(tokens))
+    }
+
+    /// Whether the prompt ends in the beginning of a thought.
+    fn thinks_already(&self, tokens: &[LlamaToken]) -> bool {
+        let Some(thoughts) = self.family.thoughts else { return false };
+        let end = &tokens[tokens.len().saturating_sub(thoughts.begin.len() + BLANKS_MAX)..];
+        let vocab = self.model.vocab();
+        let end: Vec<u8> = end.iter().flat_map(|&token| vocab.token_to_piece(token, true, None)).collect();
+        String::from_utf8_lossy(&end).trim_end().ends_with(thoughts.begin)
     }
 
     /// Begins the answer to a request, before its prompt is computed.
@@ -106,7 +174,7 @@ impl Answerer {
         let n_vocab = u32::try_from(self.model.n_vocab()).unwrap_or(0);
         let options = &request.options;
         validate::request(&request.prompt, options, n_vocab, self.context_len).map_err(Trouble::Request)?;
-        let guard = self.guard(options).map_err(Trouble::Request)?;
+        let guard = self.guard(&request.prompt.prompt, options).map_err(Trouble::Request)?;
         let prompt = tokens(request);
         let left_out: &[TokenId] = if options.ignore_end { &self.ends } else { &[] };
         let stages = sampling::stages(&options.sampling, self.context_len, left_out);
@@ -120,7 +188,10 @@ impl Answerer {
             chain: sampling::chain(&stages, &self.model, &prompt),
             guard,
             forbidden: forbidden.into_iter().flatten().collect(),
-            text: TextAssembler::new(options.stop.clone()),
+            reader: self.reader(&request.prompt.prompt, &prompt),
+            calls: Numbering::new(request),
+            characters: TextAssembler::new(Vec::new()),
+            said: TextAssembler::new(options.stop.clone()),
             logprobs: options.logprobs,
             n_tokens_max: request.max_tokens.min(room),
             n_tokens: 0,
@@ -159,32 +230,70 @@ impl Answering {
         self.n_tokens += 1;
         let vocab = self.answerer.model.vocab();
         let logprob = self.logprobs.map(|n_top| logprobs::tell(&vocab, context.get_logits_ith(place), token, n_top));
+        let mut event = Token { logprob, ..Token::default() };
         if vocab.is_eog(token) {
-            let event = Token { text: self.rest(), logprob, ..Token::default() };
-            return Ok(Step { token, event, end: Some(FinishReason::Stop) });
+            self.conclude(&mut event);
+            return Ok(Step { token, event, end: Some(self.ended()) });
         }
         self.piece.clear();
-        vocab.token_to_piece_into(token, &mut self.piece, false, None);
-        let mut visible = self.text.push(&self.piece);
+        match self.answerer.shown.get(&token) {
+            Some(text) => self.piece.extend_from_slice(text.as_bytes()),
+            None => vocab.token_to_piece_into(token, &mut self.piece, false, None),
+        }
+        let characters = self.characters.push(&self.piece).text;
+        let meaning = self.reader.push(&characters);
+        let stopped = self.show(meaning, &mut event);
         let complete = self.guard.as_ref().is_some_and(Guard::is_complete);
-        let end = if visible.stopped {
+        let called = self.calls.single && self.reader.n_calls() > 0;
+        let end = if stopped {
             Some(FinishReason::Stop)
+        } else if called {
+            Some(FinishReason::ToolCalls)
         } else if complete {
-            visible.text += &self.rest();
-            Some(FinishReason::Stop)
+            self.conclude(&mut event);
+            Some(self.ended())
         } else if self.is_over() {
-            visible.text += &self.rest();
+            self.conclude(&mut event);
             Some(FinishReason::Length)
         } else {
             None
         };
-        Ok(Step { token, event: Token { text: visible.text, logprob, ..Token::default() }, end })
+        Ok(Step { token, event, end })
+    }
+
+    /// How an answer ends that the model ended.
+    fn ended(&self) -> FinishReason {
+        if self.reader.n_calls() > 0 { FinishReason::ToolCalls } else { FinishReason::Stop }
+    }
+
+    /// Puts what became certain into an event. Returns whether a stop string is complete.
+    fn show(&mut self, meaning: Meaning, event: &mut Token) -> bool {
+        let visible = self.said.push(meaning.text.as_bytes());
+        event.text.push_str(&visible.text);
+        event.reasoning.push_str(&meaning.reasoning);
+        event.calls.extend(meaning.calls.into_iter().map(|part| self.calls.name(part)));
+        visible.stopped
+    }
+
+    /// Ends the answer, and puts what was held back into its last event.
+    fn conclude(&mut self, event: &mut Token) {
+        let rest = |text: &mut TextAssembler| std::mem::replace(text, TextAssembler::new(Vec::new())).finish();
+        let characters = rest(&mut self.characters);
+        let mut stopped = false;
+        for meaning in [self.reader.push(&characters), self.reader.finish()] {
+            stopped = stopped || self.show(meaning, event);
+        }
+        if !stopped {
+            event.text.push_str(&rest(&mut self.said));
+        }
     }
 
     /// Chooses a token. The chain and the guard remember it.
     fn choose(&mut self, context: &LlamaContext<'_>, place: i32) -> Result<LlamaToken, Trouble> {
         let logits = context.get_logits_ith(place);
-        let token = match self.guard.take() {
+        // What must look like something is the answer, not the thoughts before it.
+        let guard = if self.reader.is_thinking() { None } else { self.guard.take() };
+        let token = match guard {
             None => self.choose_freely(context, place)?,
             Some(mut guard) => {
                 let token = self.choose_guarded(&mut guard, context, place)?;
@@ -262,9 +371,37 @@ impl Answering {
     fn ends(&self, token: LlamaToken) -> bool {
         self.answerer.model.vocab().is_eog(token)
     }
+}
 
-    /// Ends the text and takes what was held back.
-    fn rest(&mut self) -> String {
-        std::mem::replace(&mut self.text, TextAssembler::new(Vec::new())).finish()
+/// Gives calls their ids.
+struct Numbering {
+    /// Of everything that decides the answer, so that no other conversation has the same ids.
+    base: u64,
+    /// Whether the answer ends with its first call.
+    single: bool,
+}
+
+impl Numbering {
+    fn new(request: &GenerateRequest) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&request.prompt.tokens, request.options.sampling.seed).hash(&mut hasher);
+        let single = matches!(&request.prompt.prompt, Prompt::Chat(chat) if chat.single_call);
+        Self { base: hasher.finish(), single }
+    }
+
+    /// Nine letters and digits: some templates take no other.
+    fn name(&self, part: CallPart) -> CallPart {
+        if part.name.is_none() {
+            return part;
+        }
+        let mut hasher = DefaultHasher::new();
+        (self.base, part.index).hash(&mut hasher);
+        let mut rest = hasher.finish();
+        let digit = |_| {
+            let digit = u32::try_from(rest % 36).expect("it is below 36");
+            rest /= 36;
+            char::from_digit(digit, 36).expect("it is a digit")
+        };
+        CallPart { id: Some((0..9).map(digit).collect()), ..part }
     }
 }

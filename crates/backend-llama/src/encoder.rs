@@ -8,7 +8,9 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use async_trait::async_trait;
-use backend::{Chat, ChatMessage, EncodedPrompt, GenerateOptions, Prompt, PromptEncoder, PromptError, TokenId};
+use backend::{
+    Chat, ChatMessage, EncodedPrompt, GenerateOptions, Prompt, PromptEncoder, PromptError, TokenId, Tool, ToolChoice,
+};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::Semaphore;
@@ -79,8 +81,10 @@ impl PromptEncoder for LlamaEncoder {
     /// # Cancel safety
     /// Dropping the future does not end the work, which is a matter of milliseconds.
     async fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), PromptError> {
-        // Only a constraint takes more than a look.
-        let cost = if options.constraint.is_some() { usize::MAX } else { 0 };
+        // Only what is compiled takes more than a look.
+        let forced =
+            matches!(&prompt.prompt, Prompt::Chat(chat) if chat.may_call() && chat.tool_choice != ToolChoice::Auto);
+        let cost = if options.constraint.is_some() || forced { usize::MAX } else { 0 };
         let refuse = |reason| PromptError::Options { reason };
         if cost == 0 {
             return self.vocabulary.answerer.check(prompt, options).map_err(refuse);
@@ -133,7 +137,15 @@ impl LlamaEncoder {
 fn cost(prompt: &Prompt) -> usize {
     match prompt {
         Prompt::Text(text) => text.len(),
-        Prompt::Chat(chat) => chat.messages.iter().map(|message| message.content.len() + MESSAGE_BYTES).sum(),
+        Prompt::Chat(chat) => {
+            let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+            let message = |message: &ChatMessage| {
+                let calls: usize = message.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
+                message.content.len() + optional(&message.reasoning) + calls + MESSAGE_BYTES
+            };
+            let tool = |tool: &Tool| optional(&tool.description) + optional(&tool.parameters) + MESSAGE_BYTES;
+            chat.messages.iter().map(message).sum::<usize>() + chat.tools.iter().map(tool).sum::<usize>()
+        }
     }
 }
 
@@ -146,7 +158,7 @@ impl Vocabulary {
             // The author of a raw prompt writes control tokens to mean them.
             Prompt::Text(text) => self.tokenize(&[Piece::Rendered(text)], cancelled)?,
             Prompt::Chat(Chat { messages, .. }) if messages.is_empty() => Vec::new(),
-            Prompt::Chat(Chat { messages, .. }) => self.chat(messages, cancelled)?,
+            Prompt::Chat(chat) => self.chat(chat, cancelled)?,
         };
         if tokens.is_empty() {
             return Err(PromptError::Empty);
@@ -162,24 +174,26 @@ impl Vocabulary {
         Ok(EncodedPrompt { prompt, tokens })
     }
 
-    fn chat(&self, messages: &[ChatMessage], cancelled: &CancelFlag) -> Result<Vec<LlamaToken>, PromptError> {
+    fn chat(&self, chat: &Chat, cancelled: &CancelFlag) -> Result<Vec<LlamaToken>, PromptError> {
         let refuse = |reason: String| PromptError::Template { reason };
         let template = self.template()?;
         // Not judged by their length before rendering: many templates leave out what an answer thought before it spoke.
-        let quoted = self.controls.quote(messages).map_err(|error| refuse(error.to_string()))?;
-        let Some((messages, quoted)) = quoted else {
-            let rendered = template.render(messages).map_err(refuse)?;
-            return self.tokenize(&[Piece::Rendered(&rendered)], cancelled);
-        };
-        let rendered = template.render(&messages).map_err(refuse)?;
-        self.tokenize(&quoted.pieces(&rendered), cancelled)
+        let mut input = template.input(chat);
+        let quoted = self.controls.quote(&mut [&mut input.messages, &mut input.tools]);
+        let quoted = quoted.map_err(|error| refuse(error.to_string()))?;
+        let rendered = template.render(&input).map_err(refuse)?;
+        match quoted {
+            None => self.tokenize(&[Piece::Rendered(&rendered)], cancelled),
+            Some(quoted) => self.tokenize(&quoted.pieces(&rendered), cancelled),
+        }
     }
 
     fn render(&self, prompt: &Prompt) -> Result<String, PromptError> {
         match prompt {
             Prompt::Text(text) => Ok(text.clone()),
             Prompt::Chat(chat) => {
-                self.template()?.render(&chat.messages).map_err(|reason| PromptError::Template { reason })
+                let template = self.template()?;
+                template.render(&template.input(chat)).map_err(|reason| PromptError::Template { reason })
             }
         }
     }

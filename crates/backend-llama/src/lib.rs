@@ -25,6 +25,7 @@ mod engine;
 mod lane;
 mod load;
 mod logprobs;
+mod output;
 mod sampling;
 mod specials;
 mod template;

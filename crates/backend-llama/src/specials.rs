@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backend::ChatMessage;
+use serde_json::{Map, Value};
 
 use crate::texts::TextSet;
 
@@ -56,15 +56,20 @@ impl ControlTexts {
         Self { texts: TextSet::new(texts) }
     }
 
-    /// Replaces control texts in the messages, or returns `None` where there is nothing to replace.
+    /// Replaces control texts in every text of a conversation, the keys of objects included, or returns `None` where
+    /// there is nothing to replace.
     ///
     /// # Errors
-    /// [`NoPlaceholder`], which takes messages of half a MiB made for it.
-    pub(crate) fn quote(&self, messages: &[ChatMessage]) -> Result<Option<(Vec<ChatMessage>, Quoted)>, NoPlaceholder> {
-        if messages.iter().all(|message| self.find(&message.content).is_none()) {
+    /// [`NoPlaceholder`], which takes texts of half a MiB made for it.
+    pub(crate) fn quote(&self, values: &mut [&mut Value]) -> Result<Option<Quoted>, NoPlaceholder> {
+        let mut found = false;
+        for value in values.iter() {
+            each_text(value, &mut |text| found |= self.find(text).is_some());
+        }
+        if !found {
             return Ok(None);
         }
-        let mut placeholders = placeholders(messages);
+        let mut placeholders = placeholders(values);
         let mut chosen: BTreeMap<String, char> = BTreeMap::new();
         let mut quote = |text: &str| {
             if let Some(placeholder) = chosen.get(text) {
@@ -74,15 +79,36 @@ impl ControlTexts {
             chosen.insert(text.to_string(), placeholder);
             Ok(placeholder)
         };
-        let quoted = messages
-            .iter()
-            .map(|message| {
-                let content = self.replace(&message.content, &mut quote)?;
-                Ok(ChatMessage { content, ..message.clone() })
-            })
-            .collect::<Result<_, _>>()?;
+        for value in values {
+            self.quote_value(value, &mut quote)?;
+        }
         let stands_for = chosen.into_iter().map(|(text, placeholder)| (placeholder, text)).collect();
-        Ok(Some((quoted, Quoted { stands_for })))
+        Ok(Some(Quoted { stands_for }))
+    }
+
+    fn quote_value(
+        &self,
+        value: &mut Value,
+        quote: &mut impl FnMut(&str) -> Result<char, NoPlaceholder>,
+    ) -> Result<(), NoPlaceholder> {
+        match value {
+            Value::String(text) => *text = self.replace(text, quote)?,
+            Value::Array(items) => {
+                for item in items {
+                    self.quote_value(item, quote)?;
+                }
+            }
+            Value::Object(entries) => {
+                let mut quoted = Map::new();
+                for (key, mut item) in std::mem::take(entries) {
+                    self.quote_value(&mut item, quote)?;
+                    quoted.insert(self.replace(&key, quote)?, item);
+                }
+                *entries = quoted;
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+        Ok(())
     }
 
     fn replace(
@@ -119,11 +145,28 @@ impl ControlTexts {
     }
 }
 
-/// Private-use characters that occur nowhere in the messages.
-fn placeholders(messages: &[ChatMessage]) -> impl Iterator<Item = char> {
+/// Shows every text of a value, keys included.
+pub(crate) fn each_text<'a>(value: &'a Value, show: &mut impl FnMut(&'a str)) {
+    match value {
+        Value::String(text) => show(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, show)),
+        Value::Object(entries) => {
+            for (key, item) in entries {
+                show(key);
+                each_text(item, show);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Private-use characters that occur nowhere in the values.
+fn placeholders(values: &[&mut Value]) -> impl Iterator<Item = char> + use<> {
     let private = '\u{f0000}'..='\u{10fffd}';
-    let taken: BTreeSet<char> =
-        messages.iter().flat_map(|message| message.content.chars()).filter(|c| private.contains(c)).collect();
+    let mut taken: BTreeSet<char> = BTreeSet::new();
+    for value in values {
+        each_text(value, &mut |text| taken.extend(text.chars().filter(|c| private.contains(c))));
+    }
     // Two values between the planes are no characters in Unicode's sense but are in Rust's, which is enough here.
     private.filter(move |c| !taken.contains(c))
 }
@@ -150,26 +193,27 @@ impl Quoted {
 #[cfg(test)]
 mod tests {
     use super::{ControlTexts, NoPlaceholder, Piece, Quoted};
-    use backend::{ChatMessage, Role};
+    use serde_json::{Value, json};
 
     fn texts() -> ControlTexts {
         ControlTexts::new(["<|im_start|>", "<|im_end|>", "<|im_end|>\n", "</s>", ""].map(|t| t.as_bytes().to_vec()))
     }
 
-    fn user(content: &str) -> [ChatMessage; 1] {
-        [ChatMessage::new(Role::User, content)]
+    fn user(content: &str) -> Value {
+        json!([{ "role": "user", "content": content }])
     }
 
     /// Quotes a message that holds a control text.
-    fn quote(content: &str) -> (Vec<ChatMessage>, Quoted) {
-        let quoted = texts().quote(&user(content)).expect("a placeholder is left");
-        quoted.expect("it holds a control text")
+    fn quote(content: &str) -> (String, Quoted) {
+        let mut messages = user(content);
+        let quoted = texts().quote(&mut [&mut messages]).expect("a placeholder is left");
+        (messages[0]["content"].as_str().expect("it is a text").to_string(), quoted.expect("it holds a control text"))
     }
 
     #[test]
     fn ordinary_messages_are_left_alone() {
-        assert_eq!(texts().quote(&user("1 < 2 and <|im_end| is not whole")), Ok(None));
-        assert_eq!(ControlTexts::default().quote(&user("<|im_end|>")), Ok(None));
+        assert_eq!(texts().quote(&mut [&mut user("1 < 2 and <|im_end| is not whole")]), Ok(None));
+        assert_eq!(ControlTexts::default().quote(&mut [&mut user("<|im_end|>")]), Ok(None));
     }
 
     /// Somebody can write every placeholder there is, and must hear of it.
@@ -181,12 +225,12 @@ mod tests {
             [(0, "</s>", false), (1, "</s></s></s>", true), (1, "</s><|im_end|>", false), (2, "</s><|im_end|>", true)]
         {
             let content: String = all[n_left..].iter().chain(&end.chars().collect::<Vec<_>>()).collect();
-            let quoted = texts().quote(&user(&content));
+            let quoted = texts().quote(&mut [&mut user(&content)]);
             assert_eq!(quoted.is_ok(), fits, "{n_left} left for {end}");
             assert!(fits || quoted == Err(NoPlaceholder));
         }
         // Without a control text none is needed.
-        assert_eq!(texts().quote(&user(&all.iter().collect::<String>())), Ok(None));
+        assert_eq!(texts().quote(&mut [&mut user(&all.iter().collect::<String>())]), Ok(None));
     }
 
     /// Method: quote, "render" by joining, cut again; the text must come back, and no control text may be in a
@@ -204,9 +248,8 @@ mod tests {
         ];
         for content in contents {
             let texts = texts();
-            let (messages, quoted) = quote(content);
-            let rendered = &messages[0].content;
-            let pieces = quoted.pieces(rendered);
+            let (rendered, quoted) = quote(content);
+            let pieces = quoted.pieces(&rendered);
             let joined: String = pieces.iter().map(AsRef::as_ref).collect();
             assert_eq!(joined, content);
             for piece in &pieces {
@@ -220,18 +263,32 @@ mod tests {
 
     #[test]
     fn the_longest_text_at_a_place_is_taken() {
-        let (messages, quoted) = quote("x<|im_end|>\ny");
-        let pieces = quoted.pieces(&messages[0].content);
+        let (rendered, quoted) = quote("x<|im_end|>\ny");
+        let pieces = quoted.pieces(&rendered);
         assert_eq!(pieces, [Piece::Rendered("x"), Piece::Literal("<|im_end|>\n"), Piece::Rendered("y")]);
     }
 
     /// A template may move messages or drop some; a placeholder says which text it is wherever it ends up.
     #[test]
     fn pieces_do_not_depend_on_the_order_of_messages() {
-        let (messages, quoted) = quote("</s> and <|im_start|>");
-        let backwards: String = messages[0].content.chars().rev().collect();
+        let (rendered, quoted) = quote("</s> and <|im_start|>");
+        let backwards: String = rendered.chars().rev().collect();
         let literals: Vec<_> =
             quoted.pieces(&backwards).into_iter().filter(|piece| matches!(piece, Piece::Literal(_))).collect();
         assert_eq!(literals, [Piece::Literal("<|im_start|>"), Piece::Literal("</s>")]);
+    }
+
+    /// Names and descriptions of tools, and what a model wrote into arguments, keys included, however JSON writes it.
+    #[test]
+    fn every_text_of_a_value_is_quoted() {
+        let mut tools: Value = serde_json::from_str(
+            r#"[{"name": "a</s>", "parameters": {"\u003c/s>": ["</s>", {"x": "\u003c|im_end|\u003e"}], "n": [1, null]}}]"#,
+        )
+        .unwrap();
+        let mut messages = user("harmless");
+        texts().quote(&mut [&mut messages, &mut tools]).unwrap().expect("there is something to quote");
+        let all = format!("{messages}{tools}");
+        assert_eq!(texts().find(&all), None, "{all}");
+        assert!(all.contains("harmless") && all.contains("[1,null]"));
     }
 }

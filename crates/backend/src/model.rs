@@ -41,6 +41,8 @@ pub struct ModelSpec {
     pub lanes: u32,
     /// How the engine goes about it.
     pub tuning: Tuning,
+    /// A chat template to use in place of the model's own, where the engine has templates; its text. `None` by default.
+    pub chat_template: Option<String>,
 }
 
 /// What changes how fast a model answers, and how much memory it takes. An engine ignores what it does not know.
@@ -70,6 +72,7 @@ impl ModelSpec {
             gpu_layers: 0,
             lanes: 1,
             tuning: Tuning::default(),
+            chat_template: None,
         }
     }
 }

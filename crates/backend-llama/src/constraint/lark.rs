@@ -38,6 +38,11 @@ pub(super) fn write(grammar: &Grammar) -> Result<String, String> {
     Ok(out)
 }
 
+/// A text as a string of that notation.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 /// Writes a grammar as one regular expression, while that can be done.
 struct Whole<'a> {
     rules: &'a [Choice],

@@ -26,6 +26,8 @@ use llguidance::{Matcher, ParserFactory};
 
 use self::cache::Cache;
 pub(crate) use self::guard::Guard;
+pub(crate) use self::lark::quoted;
+pub(crate) use self::schema::{read as read_schema, with_options};
 
 /// Bytes that a grammar or a schema may have.
 pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -55,6 +57,8 @@ struct Factory(ParserFactory);
 pub(crate) enum Form {
     /// What a client asked for.
     Asked(Constraint),
+    /// A grammar of our own, in llguidance's Lark.
+    Own(String),
 }
 
 impl std::fmt::Debug for Constraints {
@@ -120,6 +124,7 @@ impl Factory {
                 let token = |text: &str| tokens::named(model, text);
                 TopLevelGrammar::from_lark(lark::write(&gbnf::parse(text, &token)?)?)
             }
+            Form::Own(lark) => TopLevelGrammar::from_lark(lark.clone()),
         };
         let parser = self.0.create_parser(grammar).map_err(|error| schema::explain(&error.to_string()))?;
         let matcher = Matcher::new(Ok(parser));

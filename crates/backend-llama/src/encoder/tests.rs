@@ -4,7 +4,7 @@ use backend::{Chat, ChatMessage, Prompt, PromptEncoder, PromptError, Role, Token
 
 use super::{Borders, LlamaEncoder, Vocabulary};
 use crate::specials::ControlTexts;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, Source};
 use crate::testing;
 
 const BOS: &str = "<|endoftext|>";
@@ -16,7 +16,8 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
     let (loaded, _thread) = testing::load().await;
     let model = loaded.encoder.vocabulary.model.clone();
     let [bos] = model.vocab().tokenize(BOS.as_bytes(), false, true)[..] else { panic!("one token") };
-    let template = template.map(|source| ChatTemplate::compile(source, BOS.to_string(), String::new()));
+    let template = template
+        .map(|source| ChatTemplate::compile(Source { chat: source, tools: None }, BOS.to_string(), String::new()));
     let controls = ControlTexts::new([BOS.as_bytes().to_vec()]);
     let bos_wanted = wants_bos.then_some(bos);
     let vocabulary = Vocabulary {

@@ -25,7 +25,7 @@ fn chat(n: usize) -> Prompt {
 
 fn rendered(vocabulary: &Vocabulary, prompt: &Prompt) -> String {
     let (Prompt::Chat(chat), Some(Ok(template))) = (prompt, &vocabulary.template) else { panic!("a chat") };
-    template.render(&chat.messages).expect("the fuel is enough")
+    template.render(&template.input(chat)).expect("the fuel is enough")
 }
 
 /// Pieces give the tokens that the whole text gives, in both families of vocabularies.

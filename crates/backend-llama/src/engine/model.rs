@@ -48,17 +48,7 @@ pub(super) fn load(
     let uses = validate::uses(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
     let Uses { generates, pooling } = uses;
     let context_len = context_len(spec, &model);
-    let info = ModelInfo {
-        context_len,
-        parameters: model.n_params(),
-        weight_bytes: model.size(),
-        capabilities: Capabilities {
-            constraints: generates,
-            logprobs: generates,
-            embeddings: pooling.is_some(),
-            ..Capabilities::default()
-        },
-    };
+    let (parameters, weight_bytes) = (model.n_params(), model.size());
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
     if context_len.checked_mul(spec.lanes).is_none_or(|len| len > validate::CONTEXT_MAX) {
         let reason = format!("{context_len} tokens in {} lanes are more than {}", spec.lanes, validate::CONTEXT_MAX);
@@ -66,7 +56,11 @@ pub(super) fn load(
     }
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
     let limits = Limits { context_len, threads, lanes, step_tokens, reuse, pooling, generates };
-    let vocabulary = vocabulary(model, context_len, &spec.name);
+    let vocabulary = vocabulary(model, context_len, spec.chat_template.as_deref(), &spec.name);
+    let tools = generates && vocabulary.answerer.understands_calls();
+    let (constraints, logprobs, embeddings) = (generates, generates, pooling.is_some());
+    let capabilities = Capabilities { tools, constraints, logprobs, embeddings };
+    let info = ModelInfo { context_len, parameters, weight_bytes, capabilities };
     Ok(LoadedModel { vocabulary, info, limits })
 }
 

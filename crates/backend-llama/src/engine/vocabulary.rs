@@ -9,22 +9,26 @@ use llama_cpp_2::vocab::LlamaVocab;
 
 use crate::answering::Answerer;
 use crate::encoder::{Borders, Vocabulary};
+use crate::output::Family;
 use crate::specials::ControlTexts;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, Source};
 
 /// What the model file says in `tokenizer.ggml.model` of SentencePiece vocabularies.
 const SENTENCE_PIECE: &str = "llama";
 /// The same of byte-pair vocabularies.
 const BYTE_PAIRS: &str = "gpt2";
 
-pub(super) fn vocabulary(model: LlamaModel, context_len: u32, name: &str) -> Vocabulary {
+pub(super) fn vocabulary(model: LlamaModel, context_len: u32, chat_template: Option<&str>, name: &str) -> Vocabulary {
     let vocab = model.vocab();
     let known = |token: LlamaToken| (0..vocab.n_tokens()).contains(&token.0).then_some(token);
     let readable = |token| known(token).map(|token| String::from_utf8_lossy(&text(&vocab, token)).into_owned());
-    let template = model.meta_val_str("tokenizer.chat_template").ok().map(|source| {
+    let chat = chat_template.map(String::from).or_else(|| model.meta_val_str("tokenizer.chat_template").ok());
+    // The file's own template for tools goes with the file's own.
+    let tools = model.meta_val_str("tokenizer.chat_template.tool_use").ok().filter(|_| chat_template.is_none());
+    let template = chat.as_deref().map(|chat| {
         let bos = readable(vocab.bos()).unwrap_or_default();
         let eos = readable(vocab.eos()).unwrap_or_default();
-        ChatTemplate::compile(&source, bos, eos)
+        ChatTemplate::compile(Source { chat, tools: tools.as_deref() }, bos, eos)
     });
     if let Some(Err(reason)) = &template {
         tracing::warn!(model = name, reason, "the chat template does not compile; chats will be refused");
@@ -34,12 +38,16 @@ pub(super) fn vocabulary(model: LlamaModel, context_len: u32, name: &str) -> Voc
         vocab.attr(token).intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
     });
     let kind = model.meta_val_str("tokenizer.ggml.model").unwrap_or_default();
+    let family = match (&template, tools.as_deref().or(chat.as_deref())) {
+        (Some(Ok(template)), Some(source)) => Family::of(source, template.knows_tools()),
+        _ => Family::default(),
+    };
     let (controls, borders) = (ControlTexts::new(controls.map(|token| text(&vocab, token))), borders(&vocab));
     let token_bytes_max = token_bytes_max(&vocab, &kind);
     let bos = known(vocab.bos()).filter(|_| vocab.should_add_bos());
     let model = Arc::new(model);
     Vocabulary {
-        answerer: Arc::new(Answerer::new(Arc::clone(&model), context_len)),
+        answerer: Arc::new(Answerer::new(Arc::clone(&model), context_len, family)),
         template,
         controls,
         borders,

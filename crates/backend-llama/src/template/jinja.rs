@@ -5,7 +5,7 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::json;
+use super::{date, json};
 
 /// The kind of error that `raise_exception` makes; nothing else in a render makes it.
 pub(super) const RAISED: ErrorKind = ErrorKind::EvalBlock;
@@ -17,7 +17,7 @@ const FUEL: u64 = 4_000_000;
 /// An environment with everything that chat templates expect and no template.
 ///
 /// `strftime_now` is left undefined, since the day must not change a prompt; templates that ask for
-/// it first then use the date they carry.
+/// it first then use the date they carry. The others get [it](give_date).
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -28,6 +28,14 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_function("raise_exception", raise_exception);
     environment.add_filter("tojson", to_json);
     environment
+}
+
+/// Defines `strftime_now` for a template that cannot do without the date: it never looks whether it can have it.
+pub(super) fn give_date(environment: &mut Environment<'static>, source: &str) {
+    let asks = source.contains("strftime_now is defined") || source.contains("strftime_now is not defined");
+    if source.contains("strftime_now") && !asks {
+        environment.add_function("strftime_now", |format: &str| date::now(format));
+    }
 }
 
 fn raise_exception(reason: String) -> Result<Value, Error> {

@@ -1,7 +1,7 @@
 //! Golden prompts: the documented format of each family, and a template in the idiom that its models ship.
 
-use super::ChatTemplate;
-use backend::{ChatMessage, Role};
+use super::{ChatTemplate, Source};
+use backend::{Chat, ChatMessage, Role};
 
 fn message(role: Role, content: &str) -> ChatMessage {
     ChatMessage::new(role, content)
@@ -18,7 +18,13 @@ fn conversation() -> Vec<ChatMessage> {
 }
 
 fn render(source: &str, messages: &[ChatMessage]) -> Result<String, String> {
-    ChatTemplate::compile(source, "<s>".to_string(), "</s>".to_string())?.render(messages)
+    render_chat(source, &Chat::new(messages.to_vec()))
+}
+
+fn render_chat(source: &str, chat: &Chat) -> Result<String, String> {
+    let source = Source { chat: source, tools: None };
+    let template = ChatTemplate::compile(source, "<s>".to_string(), "</s>".to_string())?;
+    template.render(&template.input(chat))
 }
 
 #[test]

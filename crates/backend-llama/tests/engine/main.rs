@@ -9,3 +9,4 @@ mod loading;
 mod prompts;
 mod refusals;
 mod support;
+mod tools;
