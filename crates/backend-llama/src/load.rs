@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use backend::{Backend, Lane, LoadError, LoadProgress, LoadedModel, ModelSpec};
+use backend::{Backend, Lane, LoadError, LoadProgress, LoadedModel, MemoryEstimate, ModelSpec};
 use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use tokio::sync::{mpsc, oneshot};
@@ -108,6 +108,13 @@ impl Backend for LlamaBackend {
         let (loaded, _thread) = self.load_with_thread(spec, progress).await?;
         let lanes = loaded.lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Lane>).collect();
         Ok(LoadedModel { info: loaded.info, encoder: Arc::new(loaded.encoder), lanes })
+    }
+
+    /// Reads the file's description on a thread of its own, which goes on where the future is dropped.
+    async fn estimate(&self, spec: &ModelSpec) -> Result<Option<MemoryEstimate>, LoadError> {
+        let (runtime, spec) = (self.runtime, spec.clone());
+        let estimate = tokio::task::spawn_blocking(move || engine::estimate(runtime, &spec));
+        estimate.await.unwrap_or_else(|error| Err(LoadError::Failed { reason: error.to_string() }))
     }
 }
 

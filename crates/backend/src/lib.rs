@@ -30,7 +30,8 @@ pub use error::{GenerateError, LaneBroken, LoadError, PromptError};
 pub use event::{CallPart, Candidate, Event, EventStream, Finish, FinishReason, Token, TokenLogprob, Usage};
 pub use lane::Lane;
 pub use model::{
-    Backend, Capabilities, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, PromptEncoder, Tuning,
+    Backend, Capabilities, LoadProgress, LoadedModel, MemoryEstimate, ModelInfo, ModelSource, ModelSpec, PromptEncoder,
+    Tuning,
 };
 pub use options::{Constraint, GenerateOptions};
 pub use request::{EncodedPrompt, GenerateRequest, Prompt, TokenId};

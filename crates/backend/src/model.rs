@@ -18,6 +18,33 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// See [`LoadError`]. Nothing stays loaded after an error.
     async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError>;
+
+    /// How much memory the model will take, told before it is loaded; `None`, the default, where the engine cannot say.
+    ///
+    /// # Errors
+    /// See [`LoadError`]: the model cannot be loaded either.
+    async fn estimate(&self, spec: &ModelSpec) -> Result<Option<MemoryEstimate>, LoadError> {
+        let _ = spec;
+        Ok(None)
+    }
+}
+
+/// Bytes of memory that a model takes, about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// The weights. Where they are mapped from their file, the system can drop them and read them again.
+    pub weights: u64,
+    /// What the lanes of all replicas remember of their contexts.
+    pub cache: u64,
+    /// What is computed in a step, of all replicas together.
+    pub compute: u64,
+}
+
+impl MemoryEstimate {
+    /// All of it.
+    pub fn total(self) -> u64 {
+        self.weights.saturating_add(self.cache).saturating_add(self.compute)
+    }
 }
 
 /// Hears the share of a load that is done, 0.0 to 1.0, not decreasing. Called from any thread; must not block.

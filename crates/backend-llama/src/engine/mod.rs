@@ -15,6 +15,7 @@
 mod cache;
 mod embedder;
 mod job;
+mod memory;
 mod model;
 mod reasons;
 mod rounds;
@@ -26,6 +27,7 @@ mod vocabulary;
 
 pub(crate) use embedder::Pooling;
 pub(crate) use job::{CancelFlag, CancelOnDrop, Command, EmbedJob, Envelope, Job};
+pub(crate) use memory::estimate;
 pub(crate) use thread::{Order, spawn};
 
 #[cfg(test)]

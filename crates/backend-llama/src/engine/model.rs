@@ -13,9 +13,9 @@ use tempfile::NamedTempFile;
 
 use super::cache::Reuse;
 use super::job::CancelFlag;
-use super::reasons;
 use super::session::Limits;
 use super::vocabulary::vocabulary;
+use super::{memory, reasons};
 use crate::encoder::Vocabulary;
 use crate::validate::{self, Uses};
 
@@ -34,6 +34,9 @@ pub(super) fn load(
     cancelled: &CancelFlag,
 ) -> Result<LoadedModel, LoadError> {
     warn_about(runtime, spec);
+    if let Some(estimate) = memory::estimate(runtime, spec)? {
+        memory::tell(&spec.name, estimate, memory::available());
+    }
     let params = LlamaModelParams::default().with_n_gpu_layers(spec.gpu_layers);
     let params = params.with_progress_callback(watch(progress, cancelled.clone()));
     let model = match &spec.source {
@@ -49,6 +52,10 @@ pub(super) fn load(
     let Uses { generates, pooling } = uses;
     let context_len = context_len(spec, &model);
     let (parameters, weight_bytes) = (model.n_params(), model.size());
+    if spec.context_len > context_len {
+        let (asked, trained) = (spec.context_len, context_len);
+        tracing::warn!(model = spec.name, asked, trained, "context_len is cut to what the model was trained with");
+    }
     let threads = i32::try_from(spec.threads).expect("the settings were checked");
     if context_len.checked_mul(spec.lanes).is_none_or(|len| len > validate::CONTEXT_MAX) {
         let reason = format!("{context_len} tokens in {} lanes are more than {}", spec.lanes, validate::CONTEXT_MAX);
@@ -137,14 +144,7 @@ fn load_file(
 }
 
 /// How long the context becomes: what was asked for, and no more than the model was trained with.
-fn context_len(spec: &ModelSpec, model: &LlamaModel) -> u32 {
+pub(super) fn context_len(spec: &ModelSpec, model: &LlamaModel) -> u32 {
     let trained = model.n_ctx_train().clamp(1, validate::CONTEXT_MAX);
-    match spec.context_len {
-        0 => trained,
-        asked if asked <= trained => asked,
-        asked => {
-            tracing::warn!(model = spec.name, asked, trained, "context_len is cut to what the model was trained with");
-            trained
-        }
-    }
+    if spec.context_len == 0 { trained } else { spec.context_len.min(trained) }
 }

@@ -95,3 +95,21 @@ async fn any_name_will_do() {
         support::load(spec).await;
     }
 }
+
+/// What a model takes is told without loading it, and from what it will be loaded with.
+#[tokio::test]
+async fn the_memory_of_a_model_is_estimated_before_it_is_loaded() {
+    let mut spec = support::spec(support::fast());
+    let backend = support::backend();
+    let alone = backend.estimate(&spec).await.expect("it is a model").expect("it is a file");
+    let loaded = support::load(spec.clone()).await;
+    assert_eq!(alone.weights, loaded.info.weight_bytes);
+    // Four layers, four heads of 32, keys and values, two bytes each, 1024 tokens.
+    assert_eq!(alone.cache, 4 * 4 * (32 + 32) * 2 * 1024);
+    (spec.lanes, spec.tuning.replicas, spec.context_len) = (2, 3, 512);
+    let several = backend.estimate(&spec).await.expect("it is a model").expect("it is a file");
+    assert_eq!((several.weights, several.cache), (alone.weights, alone.cache * 3));
+    assert!(several.compute > alone.compute * 2);
+    spec.source = ModelSource::File("/nowhere.gguf".into());
+    assert!(backend.estimate(&spec).await.is_err());
+}
