@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::doctor::DoctorArgs;
+
 /// Serves several local language models from one process, each entered by one request at a time.
 #[derive(Debug, Parser)]
 #[command(name = "edison", version, arg_required_else_help = true)]
@@ -19,6 +21,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Look from outside for the faults of servers that share models among clients: is this one safe?
     Check(CheckArgs),
+    /// Try a model file in a process that may die of it, and tell what is wrong with it
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ mod cli;
 mod clock;
 mod config;
 mod connection;
+mod doctor;
 mod echo;
 mod embedded;
 mod engine;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serving::{LoadState, Service};
@@ -14,10 +15,11 @@ use tokio::task::JoinHandle;
 use crate::app::{AppOptions, app};
 use crate::cli::{Cli, Command, LogFormat, ServeArgs};
 use crate::config::{self, Config};
+use crate::doctor::Verified;
 use crate::output::{complain, say};
 use crate::shutdown::Shutdown;
 use crate::signals::Signals;
-use crate::{check_command, engine, listen, progress, report, telemetry};
+use crate::{check_command, doctor, engine, listen, progress, report, telemetry};
 
 /// Why the program ends early.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let ended = match cli.command {
         Command::Serve(args) => serve(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check_command::run(&args).map_err(Stop::Usage),
+        Command::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS).map_err(Stop::Failure),
     };
     match ended {
         Ok(code) => code,
@@ -85,6 +88,7 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
     let service_config = config.service().map_err(Stop::Usage)?;
     let (listener, address) = bind(config.listen, args.port_file.as_deref()).await?;
     let backend = engine::start().map_err(Stop::Failure)?;
+    let backend = if config.verify_models { Arc::new(Verified::new(backend)) } else { backend };
     let service = Service::start(service_config, backend).map_err(|error| Stop::Usage(error.to_string()))?;
     let options = AppOptions { limits: config.http.clone(), ..AppOptions::default() };
     let shutdown = options.shutdown.clone();

@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) http: HttpLimits,
     pub(crate) limits: Limits,
+    /// Whether every file is tried in a child before it is loaded.
+    pub(crate) verify_models: bool,
     pub(crate) models: Vec<Model>,
     pub(crate) tiers: BTreeMap<Tier, String>,
 }
@@ -76,6 +78,7 @@ impl Config {
             listen: LISTEN,
             http: HttpLimits::default(),
             limits: Limits::default(),
+            verify_models: false,
             models,
             tiers: BTreeMap::new(),
         };

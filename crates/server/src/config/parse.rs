@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::check;
 use super::problem::{Collector, Problem, Problems};
 use super::section::Section;
-use super::values::{address, check_name, integer, name, names, text, time};
+use super::values::{address, check_name, integer, name, names, switch, text, time};
 use super::{Config, Model, Source, default_threads};
 use crate::embedded::Builtin;
 use crate::limits::{HEADERS_MIN_BYTES, HttpLimits};
@@ -83,6 +83,7 @@ pub(super) fn from_text(content: &str, file: &str, base: &Path, cores: usize) ->
     let mut config = Config::of_models(Vec::new());
     if let Some(mut section) = table(&mut top, "server", &mut problems) {
         section.set("listen", &mut config.listen, address, &mut problems);
+        section.set("verify_models", &mut config.verify_models, switch, &mut problems);
         read_http(&mut section, &mut config.http, &mut problems);
         section.finish(&mut problems);
     }

@@ -36,6 +36,7 @@ fn server(config: &Config) -> Keys {
     let http: &HttpLimits = &config.http;
     vec![
         ("listen", text(&config.listen.to_string())),
+        ("verify_models", Value::Boolean(config.verify_models)),
         ("body_max_bytes", integer(http.body_max_bytes)),
         ("bodies_max_bytes", integer(http.bodies_max_bytes)),
         ("body_read_timeout", text(&duration::format(http.body_read_timeout))),

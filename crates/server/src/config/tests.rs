@@ -60,6 +60,7 @@ fn every_problem_has_its_line_and_key() {
             &[(8, "tiers.deep", "hides the model")],
         ),
         ("$[server]\nlisten = \"8811\"", &[(5, "server.listen", "127.0.0.1:8811")]),
+        ("$[server]\nverify_models = 1", &[(5, "server.verify_models", "true or false")]),
         ("$[server]\nheaders_max_bytes = 10", &[(5, "server.headers_max_bytes", "from 8192")]),
         ("$[server]\nconnections_max = 0", &[(5, "server.connections_max", "from 1")]),
         ("$[server]\ndrain_timeout = 30", &[(5, "server.drain_timeout", "\"30s\"")]),

@@ -23,6 +23,11 @@ pub(super) fn integer<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&D
     }
 }
 
+/// Yes or no.
+pub(super) fn switch(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+}
+
 /// A text with at least one character.
 pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
     let text = value.as_str().filter(|text| !text.is_empty());

@@ -1,0 +1,106 @@
+//! An engine that tries every file in a child before it loads it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backend::{Backend, LoadError, LoadProgress, LoadedModel, MemoryEstimate, ModelSource, ModelSpec};
+
+use super::trial::{Trial, try_in_child};
+
+/// Bytes that are read at one time.
+const READ_BYTES: usize = 1 << 20;
+
+/// Lets an engine load a file only after a child has survived it.
+pub(crate) struct Verified {
+    inner: Arc<dyn Backend>,
+    /// Where verdicts are kept, a file for each content; `None` where the system names no such place, and every file is
+    /// tried anew.
+    verdicts: Option<PathBuf>,
+}
+
+impl Verified {
+    pub(crate) fn new(inner: Arc<dyn Backend>) -> Self {
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+        Self { inner, verdicts: cache.map(|cache| cache.join("edison/verdicts")) }
+    }
+
+    /// What a trial of this file says, from now or from before.
+    async fn verdict(&self, path: &Path, context_len: u32) -> Result<Trial, String> {
+        let kept = match &self.verdicts {
+            Some(folder) => Some(folder.join(name(path, context_len).await?)),
+            None => None,
+        };
+        let known = kept.as_deref().and_then(|kept| std::fs::read_to_string(kept).ok());
+        if let Some(known) = known.and_then(|line| serde_json::from_str(&line).ok()) {
+            return Ok(known);
+        }
+        let trial = try_in_child(path, context_len).await?;
+        // A file that took too long today may not tomorrow.
+        if let Some(kept) = kept.filter(|_| !matches!(trial, Trial::Hung { .. }))
+            && let Err(error) = keep(&kept, &trial)
+        {
+            tracing::warn!(file = %kept.display(), %error, "a verdict cannot be kept; the model will be tried again");
+        }
+        Ok(trial)
+    }
+}
+
+/// The name under which the verdict over this content is kept. Another version of this program may judge otherwise.
+async fn name(path: &Path, context_len: u32) -> Result<String, String> {
+    let file = path.to_owned();
+    let hash = tokio::task::spawn_blocking(move || hash(&file)).await.map_err(|error| error.to_string())?;
+    let hash = hash.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(format!("{hash}-{context_len}-{}.json", env!("CARGO_PKG_VERSION")))
+}
+
+fn hash(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hasher) = (std::fs::File::open(path)?, blake3::Hasher::new());
+    let mut part = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(hasher.finalize().to_hex().to_string()),
+            n => _ = hasher.update(&part[..n]),
+        }
+    }
+}
+
+/// Whoever reads it never sees half of it: it gets its name when it is complete.
+fn keep(file: &Path, trial: &Trial) -> std::io::Result<()> {
+    std::fs::create_dir_all(file.parent().unwrap_or(Path::new("")))?;
+    let draft = file.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&draft, trial.to_line())?;
+    std::fs::rename(&draft, file)
+}
+
+#[async_trait]
+impl Backend for Verified {
+    async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError> {
+        // What is built in came with the program, and needs no trial.
+        if let ModelSource::File(path) = &spec.source {
+            let model = path.display().to_string();
+            let unusable = |reason: String| LoadError::Unusable { model: model.clone(), reason };
+            match self.verdict(path, spec.context_len).await.map_err(|reason| LoadError::Failed { reason })? {
+                Trial::Passed(_) => {}
+                Trial::Refused { reason } => return Err(unusable(reason)),
+                Trial::Died { how } => {
+                    return Err(unusable(format!("it ends the process that loads it ({how})")));
+                }
+                Trial::Hung { seconds } => {
+                    return Err(unusable(format!("it gave no answer within {seconds} seconds when it was tried")));
+                }
+            }
+        }
+        self.inner.load(spec, progress).await
+    }
+
+    async fn estimate(&self, spec: &ModelSpec) -> Result<Option<MemoryEstimate>, LoadError> {
+        // Reading a description can end the process too.
+        match &spec.source {
+            ModelSource::File(_) => Ok(None),
+            ModelSource::Embedded(_) => self.inner.estimate(spec).await,
+        }
+    }
+}
