@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::contest::{Results, Table};
-use crate::peers::{OURS, TOKIO_LOCK};
+use crate::peers::{OURS, OURS_REF, TOKIO_LOCK, TOKIO_OWNED};
 use crate::svg::{Anchor, Svg};
 use crate::{machine, queue, registry};
 
@@ -40,7 +40,7 @@ fn page(height: f64, title: &str, line: &str) -> Svg {
 }
 
 fn is_own(name: &str) -> bool {
-    name == OURS || name == registry::OURS
+    [OURS, OURS_REF, registry::OURS].contains(&name)
 }
 
 /// What is compared with itself says nothing beside the others.
@@ -48,22 +48,30 @@ fn compared(results: &Results) -> Vec<&Table> {
     results.tables().iter().filter(|table| table.contest != queue::VIEWS).collect()
 }
 
-/// Our time beside that of one peer, a line for each contest.
+/// The peer that does the same: an owned guard is compared with an owned one, where there is one.
+fn like(name: &str, table: &Table) -> &'static str {
+    let is_there = table.rows.iter().any(|(peer, _)| *peer == TOKIO_OWNED);
+    if name == OURS && is_there { TOKIO_OWNED } else { table.against }
+}
+
+/// Our times beside that of one peer, a line for each form of ours in each contest.
 fn measured(results: &Results) -> String {
     let mut text = format!(
-        "{}\n\n| median, ns | peer | its time | ours | ratio |\n|---|---|---:|---:|---:|\n",
+        "{}\n\n| median, ns | ours | its time | peer | its time | ratio |\n|---|---|---:|---|---:|---:|\n",
         machine::describe()
     );
-    let mut row = |contest: &str, peer: &str, base: f64, own: f64| {
-        let (times, ratio) = ([rounded(base), rounded(own)].join(" | "), own / base);
-        text += &format!("| {contest} | {peer} | {times} | {ratio:.2} |\n");
+    let mut row = |contest: &'static str, own: &'static str, peer: &'static str| {
+        let [own_time, base] = [own, peer].map(|name| results.get(contest, name));
+        let (times, ratio) = ([own_time, base].map(rounded), own_time / base);
+        text += &format!("| {contest} | `{own}` | {} | `{peer}` | {} | {ratio:.2} |\n", times[0], times[1]);
     };
     for table in compared(results) {
-        let own = table.rows.iter().find(|(name, _)| is_own(name));
-        own.into_iter().for_each(|(_, own)| row(table.contest, &format!("`{}`", table.against), table.base(), *own));
+        let own = table.rows.iter().filter(|(name, _)| is_own(name));
+        own.for_each(|(name, _)| row(table.contest, name, like(name, table)));
     }
     for contest in queue::SIZES.iter().flat_map(|(_, enqueue, cancel)| [*enqueue, *cancel]) {
-        row(contest, &format!("`{TOKIO_LOCK}`"), results.get(contest, TOKIO_LOCK), results.get(contest, OURS));
+        row(contest, OURS, TOKIO_OWNED);
+        row(contest, OURS_REF, TOKIO_LOCK);
     }
     text
 }

@@ -20,6 +20,7 @@ pub(crate) fn run(results: &mut Results) {
     add::<TokioBlocking>(&mut contest);
     add::<AsyncBlocking>(&mut contest);
     add::<Ours>(&mut contest);
+    add::<OursRef>(&mut contest);
     contest.run(TOKIO_BLOCKING, results);
 }
 

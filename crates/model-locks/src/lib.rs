@@ -60,6 +60,7 @@
 
 mod acquire;
 mod blocking;
+mod borrowed;
 mod close;
 mod core;
 mod error;
@@ -80,10 +81,10 @@ mod take;
 #[cfg(doctest)]
 mod proofs;
 
-pub use acquire::Acquire;
+pub use acquire::{Acquire, AcquireRef};
 pub use close::Closed;
 pub use error::{AcquireAllError, AcquireError, AliasError, NameTaken, Rejected, TryAcquireError, UnknownModel};
-pub use lease::Lease;
+pub use lease::{Lease, LeaseRef};
 pub use lock::ModelLock;
 pub use observe::{Event, Grant, Observer};
 pub use policy::{Ask, Class, Policy, WhenAllQuarantined};

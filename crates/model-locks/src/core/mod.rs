@@ -193,7 +193,23 @@ impl<V, W> Core<V, W> {
         self.queue.waker(key)
     }
 
-    /// Ends a wait that nobody is interested in any more. A lane that it had been granted goes to the next waiter. The
+    /// Ends a wait that nobody is interested in any more, if it is in the list of its class and under no key: all but one of ten
+    /// thousand are. Its waker comes out, to be dropped outside. Another gets its key back, and must [`leave`](Self::leave).
+    #[inline(always)]
+    pub(crate) fn leave_list(&mut self, key: WaiterKey) -> Result<W, WaiterKey> {
+        if self.news.is_heard() { self.leave_list_heard(key) } else { self.queue.leave_list(key) }
+    }
+
+    #[cold]
+    fn leave_list_heard(&mut self, key: WaiterKey) -> Result<W, WaiterKey> {
+        let ask = self.queue.ask(&key);
+        let waker = self.queue.leave_list(key)?;
+        let waiting = self.queue.len();
+        self.news.tell(|| Event::Left { ask, waiting });
+        Ok(waker)
+    }
+
+    /// Ends a wait that nobody is interested in any more, whatever has become of it. A lane that it had been granted goes to the next waiter. The
     /// waker of one that waited comes back, to be dropped outside.
     #[inline(always)]
     pub(crate) fn leave(&mut self, key: WaiterKey, effects: &mut Effects<W>) -> Option<W> {

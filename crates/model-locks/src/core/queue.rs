@@ -154,6 +154,21 @@ impl<W> Queue<W> {
         self.nodes.get_mut(key.0).waker.as_mut()
     }
 
+    /// Ends the wait of one that is in the list of its class and under no key, and forgets the node. Another gets its key back.
+    #[inline(always)]
+    pub(super) fn leave_list(&mut self, key: WaiterKey) -> Result<W, WaiterKey> {
+        let node = self.nodes.get_mut(key.0);
+        let Seat::Waiting(links) = node.seat else { return Err(key) };
+        if self.fair.is_some() || node.ask.supersede_key().is_some() {
+            return Err(key);
+        }
+        let (class, waker) = (node.ask.class, node.waker.take().expect("one who waits has a waker"));
+        node.seat = Seat::Parked;
+        self.part(class, links, |queue| &mut queue.lists[class.index()]);
+        self.nodes.vacate(key.0);
+        Ok(waker)
+    }
+
     /// Ends this wait, wherever it stood, and forgets the node.
     #[inline(always)]
     pub(super) fn remove(&mut self, key: WaiterKey) -> Gone<W> {

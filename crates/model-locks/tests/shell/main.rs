@@ -5,6 +5,7 @@
 #![cfg(not(any(model_locks_loom, model_locks_shuttle)))]
 
 mod auto_traits;
+mod borrowed;
 #[cfg(feature = "canary")]
 mod canary;
 mod cancel;

@@ -165,7 +165,10 @@ impl Trial {
             Step::Leave(at) => {
                 let (tag, key) = self.waits.remove(at);
                 self.reference.leave(tag);
-                self.unused = self.core.leave(key, &mut self.effects);
+                self.unused = match self.core.leave_list(key) {
+                    Ok(waker) => Some(waker),
+                    Err(key) => self.core.leave(key, &mut self.effects),
+                };
             }
             Step::Return(at) => {
                 let (lane, value) = self.leases.remove(at);
