@@ -91,7 +91,7 @@ pub use policy::{Ask, Class, Policy, WhenAllQuarantined};
 pub use registry::ModelLocks;
 pub use repair::Repair;
 pub use several::{AcquireAll, acquire_all, blocking_acquire_all};
-pub use snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, Ticket, WaiterView};
+pub use snapshot::{Counts, LaneId, LaneState, LaneView, ParkedView, Snapshot, Ticket, WaiterView};
 pub use sweep::{Patience, Swept, Unclaimed};
 pub use take::TakeLane;
 

@@ -184,7 +184,7 @@ impl<T> ModelLock<T> {
     pub(crate) fn take_free(&self, ask: Ask) -> Result<Box<Parcel<T>>, TryAcquireError> {
         let taken = self.shared.with(|core| match core.take_free(ask) {
             Some(taken) => Ok(Parcel::address(taken)),
-            None => Err(core.refusal(ask)),
+            None => Err(core.try_refusal(ask)),
         });
         match taken {
             Ok(parcel) => Ok(parcel),

@@ -138,6 +138,16 @@ impl<V, W> Core<V, W> {
         Some(self.refused(ask, error))
     }
 
+    /// Why an ask that does not wait found no free lane; `None` if all are in use.
+    pub(crate) fn try_refusal(&mut self, ask: Ask) -> Option<AcquireError> {
+        let refusal = self.refusal(ask);
+        if refusal.is_none() {
+            let waiting = self.queue.len();
+            self.news.tell(|| Event::Busy { ask, waiting });
+        }
+        refusal
+    }
+
     /// Decides an ask, or lets it wait. Whoever called [`take_free`](Self::take_free) without success must call this to look
     /// again: a lane may have come home in between.
     #[inline(always)]
@@ -272,6 +282,7 @@ impl<V, W> Core<V, W> {
         Snapshot {
             lanes: self.lanes.views(),
             waiting: self.queue.in_order(),
+            parked: self.queue.parked_views(),
             closed: self.closed,
             granted_total: self.granted_total,
         }

@@ -17,7 +17,7 @@ use super::slab::{Index, Slab};
 use crate::error::AcquireError;
 use crate::observe::Event;
 use crate::policy::{Ask, Class, Policy};
-use crate::snapshot::{LaneId, WaiterView};
+use crate::snapshot::{LaneId, ParkedView, WaiterView};
 
 /// The waiters of a lock.
 #[derive(Clone, Debug)]
@@ -263,9 +263,16 @@ impl<W> Queue<W> {
             bypass.granted(class, waiting);
             waiting[class.index()] -= 1;
             let node = self.play(&mut preview, class);
-            views.push(WaiterView { position: views.len(), class, tag: node.ask.tag });
+            views.push(WaiterView { position: views.len(), class, tag: node.ask.tag, client: node.ask.client_key() });
         }
         views
+    }
+
+    /// Those who are parked, in order of arrival.
+    pub(super) fn parked_views(&self) -> Vec<ParkedView> {
+        let parked = self.seated(|seat| matches!(seat, Seat::Parked)).into_iter();
+        let views = parked.map(|(_, index)| self.nodes.get(index).ask);
+        views.map(|ask| ParkedView { class: ask.class, tag: ask.tag, client: ask.client_key() }).collect()
     }
 
     /// The waiter of a class that is served next.

@@ -154,8 +154,8 @@ impl Trial {
             Step::Try(ask) => {
                 let ask = self.next_ask(ask);
                 let taken = self.core.take_free(ask).map(Ok);
-                let got = taken.or_else(|| self.core.refusal(ask).map(Err));
-                let expected = self.reference.ask(ask);
+                let got = taken.or_else(|| self.core.try_refusal(ask).map(Err));
+                let expected = self.reference.try_ask(ask);
                 assert_eq!(got.is_some(), expected.is_some(), "only one decided at once");
                 got.into_iter().zip(expected).for_each(|(got, expected)| self.settle(ask, got, expected));
             }
