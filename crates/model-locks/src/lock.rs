@@ -220,7 +220,36 @@ impl<T> ModelLock<T> {
     ///
     /// Waits for nobody but the sections of other operations, which are short. The repair itself is done outside.
     pub fn repair(&self) -> Option<Repair<T>> {
-        let (lane, value, reason) = self.shared.with(|core| core.begin_repair())?;
+        self.begin_repair(None)
+    }
+
+    /// Takes this lane out for repair, if it is in quarantine.
+    ///
+    /// `None` if it is not, or if the lock is closed: then what has come home stays home.
+    ///
+    /// ```
+    /// use model_locks::{Ask, ModelLock, Policy};
+    ///
+    /// let lock = ModelLock::new(["one", "another"], Policy::default());
+    /// let lease = lock.try_acquire(Ask::default())?;
+    /// let lane = lease.lane();
+    /// lease.quarantine("engine reported an error");
+    ///
+    /// let mut repair = lock.repair_lane(lane).expect("it is in quarantine");
+    /// *repair = "a new one";
+    /// repair.finish();
+    /// # Ok::<(), model_locks::TryAcquireError>(())
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As with [`repair`](Self::repair).
+    pub fn repair_lane(&self, lane: LaneId) -> Option<Repair<T>> {
+        self.begin_repair(Some(lane))
+    }
+
+    fn begin_repair(&self, which: Option<LaneId>) -> Option<Repair<T>> {
+        let (lane, value, reason) = self.shared.with(|core| core.begin_repair(which))?;
         Some(Repair::new(Arc::clone(&self.shared), lane, value, reason))
     }
 

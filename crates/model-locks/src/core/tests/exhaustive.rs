@@ -69,7 +69,7 @@ impl Scope {
         }
         if self.repairs {
             steps.extend((0..leases).map(Step::Quarantine));
-            steps.push(Step::Repair);
+            steps.push(Step::Repair(None));
             steps.extend((0..repairs).map(Step::Mend));
             steps.extend((0..repairs).map(Step::GiveUp));
             steps.extend((0..repairs).map(Step::Retire));

@@ -314,9 +314,10 @@ impl Reference {
         self.lanes.remove(&id).is_some()
     }
 
-    pub(super) fn begin_repair(&mut self) -> Option<LaneId> {
+    pub(super) fn begin_repair(&mut self, which: Option<LaneId>) -> Option<LaneId> {
         let quarantined = |state: &LaneState| matches!(state, LaneState::Quarantined { .. });
-        let id = *self.lanes.iter().find(|(_, state)| quarantined(state))?.0;
+        let mut asked = self.lanes.iter().filter(|(id, _)| which.is_none() || which == Some(**id));
+        let id = *asked.find(|(_, state)| quarantined(state))?.0;
         if self.closed {
             return None;
         }

@@ -24,7 +24,8 @@ pub(super) enum Step {
     /// The second number is what is charged to this lease.
     Charge(usize, u64),
     Quarantine(usize),
-    Repair,
+    /// Any lane, or whatever lane has this number.
+    Repair(Option<u32>),
     Mend(usize),
     GiveUp(usize),
     Retire(usize),
@@ -186,7 +187,7 @@ impl Trial {
                 self.reference.quarantine(lane, &reason);
                 self.core.quarantine(lane, value, reason.into(), &mut self.effects);
             }
-            Step::Repair | Step::Mend(_) | Step::GiveUp(_) | Step::Retire(_) => self.mend(step),
+            Step::Repair(_) | Step::Mend(_) | Step::GiveUp(_) | Step::Retire(_) => self.mend(step),
             Step::AddLane => self.add_lane(),
             Step::Close => {
                 self.reference.close();
@@ -312,13 +313,14 @@ impl Trial {
                 self.reference.retire(lane);
                 self.core.retire(lane, &mut self.effects);
             }
-            _ => {
-                let expected = self.reference.begin_repair();
-                let got = self.core.begin_repair();
+            Step::Repair(which) => {
+                let expected = self.reference.begin_repair(which.map(LaneId));
+                let got = self.core.begin_repair(which.map(LaneId));
                 assert_eq!(got.as_ref().map(|(lane, ..)| *lane), expected, "another repair was expected");
                 let repair = got.map(|(lane, value, reason)| (lane, value, reason.to_string()));
                 self.repairs.extend(repair);
             }
+            _ => unreachable!("only the steps of a repair come here"),
         }
     }
 
