@@ -10,6 +10,7 @@ pub(crate) const OURS_REF: &str = "model-locks acquire_ref";
 pub(crate) const TOKIO_LOCK: &str = "tokio Mutex lock";
 pub(crate) const TOKIO_OWNED: &str = "tokio Mutex lock_owned";
 pub(crate) const TOKIO_BLOCKING: &str = "tokio Mutex blocking_lock";
+pub(crate) const TOKIO_BLOCKING_OWNED: &str = "tokio blocking_lock_owned";
 
 /// One that tasks wait for.
 pub(crate) trait AsyncPeer: Clone + Send + Sync + 'static {
@@ -215,6 +216,14 @@ blocking_peer!(
     Mutex::new(0),
     |lock| lock.blocking_lock(),
     lock.try_lock().ok()
+);
+blocking_peer!(
+    TokioBlockingOwned,
+    Mutex<u64>,
+    TOKIO_BLOCKING_OWNED,
+    Mutex::new(0),
+    |lock| Arc::clone(lock).blocking_lock_owned(),
+    Arc::clone(lock).try_lock_owned().ok()
 );
 blocking_peer!(
     AsyncBlocking,

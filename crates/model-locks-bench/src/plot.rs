@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::contest::{Results, Table};
-use crate::peers::{OURS, OURS_REF, TOKIO_LOCK, TOKIO_OWNED};
+use crate::peers::{OURS, OURS_REF, TOKIO_BLOCKING_OWNED, TOKIO_LOCK, TOKIO_OWNED};
 use crate::svg::{Anchor, Svg};
 use crate::{machine, queue, registry};
 
@@ -50,8 +50,9 @@ fn compared(results: &Results) -> Vec<&Table> {
 
 /// The peer that does the same: an owned guard is compared with an owned one, where there is one.
 fn like(name: &str, table: &Table) -> &'static str {
-    let is_there = table.rows.iter().any(|(peer, _)| *peer == TOKIO_OWNED);
-    if name == OURS && is_there { TOKIO_OWNED } else { table.against }
+    let owned = [TOKIO_OWNED, TOKIO_BLOCKING_OWNED].into_iter();
+    let mut owned = owned.filter(|owned| name == OURS && table.rows.iter().any(|(peer, _)| peer == owned));
+    owned.next().unwrap_or(table.against)
 }
 
 /// Our times beside that of one peer, a line for each form of ours in each contest.
@@ -228,7 +229,8 @@ mod tests {
     fn results() -> Results {
         let mut results = Results::default();
         let rows = [(OURS, 30.0), ("a peer", 20.0), ("a slow one", 2_000.0), (TOKIO_LOCK, 15.0)];
-        results.add(Table { contest: "a contest", against: "a peer", rows: rows.to_vec() });
+        let rows = [rows.as_slice(), &[(OURS_REF, 18.0), (TOKIO_OWNED, 25.0)]].concat();
+        results.add(Table { contest: "a contest", against: "a peer", rows: rows.clone() });
         for (_, enqueue, cancel) in queue::SIZES {
             for contest in [enqueue, cancel] {
                 rows.iter().for_each(|(name, time)| results.put(contest, name, *time));
@@ -249,8 +251,13 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_contest_and_length() {
         let table = measured(&results());
-        assert!(table.contains("\n| a contest | `a peer` | 20.0 | 30.0 | 1.50 |\n"), "{table}");
-        assert!(table.contains(&format!("\n| cancel among 1000 | `{TOKIO_LOCK}` | 15.0 | 30.0 | 2.00 |\n")), "{table}");
+        let lines = [
+            format!("a contest | `{OURS}` | 30.0 | `{TOKIO_OWNED}` | 25.0 | 1.20"),
+            format!("a contest | `{OURS_REF}` | 18.0 | `a peer` | 20.0 | 0.90"),
+            format!("cancel among 1000 | `{OURS}` | 30.0 | `{TOKIO_OWNED}` | 25.0 | 1.20"),
+            format!("cancel among 1000 | `{OURS_REF}` | 18.0 | `{TOKIO_LOCK}` | 15.0 | 1.20"),
+        ];
+        lines.iter().for_each(|line| assert!(table.contains(&format!("\n| {line} |\n")), "{line} is not in {table}"));
     }
 
     #[test]

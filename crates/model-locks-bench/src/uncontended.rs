@@ -31,6 +31,7 @@ pub(crate) fn run(results: &mut Results) {
     add_blocking::<ParkingLot>(&mut blocking, &mut trying);
     add_blocking::<ParkingLotFair>(&mut blocking, &mut trying);
     add_blocking::<TokioBlocking>(&mut blocking, &mut trying);
+    add_blocking::<TokioBlockingOwned>(&mut blocking, &mut trying);
     add_blocking::<AsyncBlocking>(&mut blocking, &mut trying);
     add_blocking::<Ours>(&mut blocking, &mut trying);
     add_blocking::<OursRef>(&mut blocking, &mut trying);
