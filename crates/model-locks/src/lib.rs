@@ -40,6 +40,7 @@
 //!
 //! - [`Ask::supersede`]: only the newest ask of a key waits. [`Ask::prefer`]: a lane to take if there is a choice.
 //! - [`ModelLock::take_lane`]: a lane leaves while others go on; [`ModelLock::drain`] and [`ModelLock::take_lanes`]: all do.
+//! - [`ModelLock::acquire_ref`]: a wait and a lease that borrow the lock, where counting references is too slow.
 //! - [`ModelLock::sweep`]: grants that nobody claims are reported, and taken back for the sake of those behind.
 //! - [`Lease::charge`]: counts what a client uses, for fair share. [`ModelLock::expected_wait`]: how long a wait will be.
 //! - [`Observer`]: hears of every ask and every lease, outside the mutex.
