@@ -24,6 +24,7 @@ pub(crate) fn run(results: &mut Results) {
     row::<TokioOwnedPermit>(results);
     row::<AsyncArc>(results);
     row::<Ours>(results);
+    row::<OursRef>(results);
     let lock = <Ours as BlockingPeer>::new();
     let blocking = per_operation(|| drop(BlockingPeer::acquire(&lock)));
     println!("  {:<28} {blocking:>11.2}", "model-locks, blocking");

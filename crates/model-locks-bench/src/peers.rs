@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use model_locks::{Ask, Lease, ModelLock, Policy};
+use model_locks::{Ask, ModelLock, Policy};
 use tokio::sync::{Mutex, Semaphore};
 
-pub(crate) const OURS: &str = "model-locks";
+pub(crate) const OURS: &str = "model-locks acquire";
+pub(crate) const OURS_REF: &str = "model-locks acquire_ref";
 pub(crate) const TOKIO_LOCK: &str = "tokio Mutex lock";
 pub(crate) const TOKIO_OWNED: &str = "tokio Mutex lock_owned";
 pub(crate) const TOKIO_BLOCKING: &str = "tokio Mutex blocking_lock";
+pub(crate) const TOKIO_BLOCKING_OWNED: &str = "tokio blocking_lock_owned";
 
 /// One that tasks wait for.
 pub(crate) trait AsyncPeer: Clone + Send + Sync + 'static {
@@ -79,6 +81,38 @@ impl AsyncPeer for Ours {
     }
 }
 
+/// The same with a borrowed handle.
+#[derive(Clone)]
+pub(crate) struct OursRef(ModelLock<u64>);
+
+impl AsyncPeer for OursRef {
+    const NAME: &'static str = OURS_REF;
+
+    fn new() -> Self {
+        Self(Ours::lock())
+    }
+
+    fn acquire(&self) -> impl Future<Output: Granted> + Send {
+        self.0.acquire_ref(Ask::default())
+    }
+}
+
+impl BlockingPeer for OursRef {
+    const NAME: &'static str = OURS_REF;
+
+    fn new() -> Self {
+        Self(Ours::lock())
+    }
+
+    fn acquire(&self) -> impl Sized {
+        self.0.blocking_acquire_ref(Ask::default()).expect("the lock is open")
+    }
+
+    fn try_acquire(&self) -> Option<impl Sized> {
+        self.0.try_acquire_ref(Ask::default()).ok()
+    }
+}
+
 impl BlockingPeer for Ours {
     const NAME: &'static str = OURS;
 
@@ -91,7 +125,7 @@ impl BlockingPeer for Ours {
     }
 
     fn try_acquire(&self) -> Option<impl Sized> {
-        self.0.try_acquire(Ask::default()).ok() as Option<Lease<u64>>
+        self.0.try_acquire(Ask::default()).ok()
     }
 }
 
@@ -182,6 +216,14 @@ blocking_peer!(
     Mutex::new(0),
     |lock| lock.blocking_lock(),
     lock.try_lock().ok()
+);
+blocking_peer!(
+    TokioBlockingOwned,
+    Mutex<u64>,
+    TOKIO_BLOCKING_OWNED,
+    Mutex::new(0),
+    |lock| Arc::clone(lock).blocking_lock_owned(),
+    Arc::clone(lock).try_lock_owned().ok()
 );
 blocking_peer!(
     AsyncBlocking,

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::contest::{Results, Table};
-use crate::peers::{OURS, TOKIO_LOCK};
+use crate::peers::{OURS, OURS_REF, TOKIO_BLOCKING_OWNED, TOKIO_LOCK, TOKIO_OWNED};
 use crate::svg::{Anchor, Svg};
 use crate::{machine, queue, registry};
 
@@ -40,7 +40,7 @@ fn page(height: f64, title: &str, line: &str) -> Svg {
 }
 
 fn is_own(name: &str) -> bool {
-    name == OURS || name == registry::OURS
+    [OURS, OURS_REF, registry::OURS].contains(&name)
 }
 
 /// What is compared with itself says nothing beside the others.
@@ -48,22 +48,31 @@ fn compared(results: &Results) -> Vec<&Table> {
     results.tables().iter().filter(|table| table.contest != queue::VIEWS).collect()
 }
 
-/// Our time beside that of one peer, a line for each contest.
+/// The peer that does the same: an owned guard is compared with an owned one, where there is one.
+fn like(name: &str, table: &Table) -> &'static str {
+    let owned = [TOKIO_OWNED, TOKIO_BLOCKING_OWNED].into_iter();
+    let mut owned = owned.filter(|owned| name == OURS && table.rows.iter().any(|(peer, _)| peer == owned));
+    owned.next().unwrap_or(table.against)
+}
+
+/// Our times beside that of one peer, a line for each form of ours in each contest.
 fn measured(results: &Results) -> String {
     let mut text = format!(
-        "{}\n\n| median, ns | peer | its time | ours | ratio |\n|---|---|---:|---:|---:|\n",
+        "{}\n\n| median, ns | ours | its time | peer | its time | ratio |\n|---|---|---:|---|---:|---:|\n",
         machine::describe()
     );
-    let mut row = |contest: &str, peer: &str, base: f64, own: f64| {
-        let (times, ratio) = ([rounded(base), rounded(own)].join(" | "), own / base);
-        text += &format!("| {contest} | {peer} | {times} | {ratio:.2} |\n");
+    let mut row = |contest: &'static str, own: &'static str, peer: &'static str| {
+        let [own_time, base] = [own, peer].map(|name| results.get(contest, name));
+        let (times, ratio) = ([own_time, base].map(rounded), own_time / base);
+        text += &format!("| {contest} | `{own}` | {} | `{peer}` | {} | {ratio:.2} |\n", times[0], times[1]);
     };
     for table in compared(results) {
-        let own = table.rows.iter().find(|(name, _)| is_own(name));
-        own.into_iter().for_each(|(_, own)| row(table.contest, &format!("`{}`", table.against), table.base(), *own));
+        let own = table.rows.iter().filter(|(name, _)| is_own(name));
+        own.for_each(|(name, _)| row(table.contest, name, like(name, table)));
     }
     for contest in queue::SIZES.iter().flat_map(|(_, enqueue, cancel)| [*enqueue, *cancel]) {
-        row(contest, &format!("`{TOKIO_LOCK}`"), results.get(contest, TOKIO_LOCK), results.get(contest, OURS));
+        row(contest, OURS, TOKIO_OWNED);
+        row(contest, OURS_REF, TOKIO_LOCK);
     }
     text
 }
@@ -220,7 +229,8 @@ mod tests {
     fn results() -> Results {
         let mut results = Results::default();
         let rows = [(OURS, 30.0), ("a peer", 20.0), ("a slow one", 2_000.0), (TOKIO_LOCK, 15.0)];
-        results.add(Table { contest: "a contest", against: "a peer", rows: rows.to_vec() });
+        let rows = [rows.as_slice(), &[(OURS_REF, 18.0), (TOKIO_OWNED, 25.0)]].concat();
+        results.add(Table { contest: "a contest", against: "a peer", rows: rows.clone() });
         for (_, enqueue, cancel) in queue::SIZES {
             for contest in [enqueue, cancel] {
                 rows.iter().for_each(|(name, time)| results.put(contest, name, *time));
@@ -241,8 +251,13 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_contest_and_length() {
         let table = measured(&results());
-        assert!(table.contains("\n| a contest | `a peer` | 20.0 | 30.0 | 1.50 |\n"), "{table}");
-        assert!(table.contains(&format!("\n| cancel among 1000 | `{TOKIO_LOCK}` | 15.0 | 30.0 | 2.00 |\n")), "{table}");
+        let lines = [
+            format!("a contest | `{OURS}` | 30.0 | `{TOKIO_OWNED}` | 25.0 | 1.20"),
+            format!("a contest | `{OURS_REF}` | 18.0 | `a peer` | 20.0 | 0.90"),
+            format!("cancel among 1000 | `{OURS}` | 30.0 | `{TOKIO_OWNED}` | 25.0 | 1.20"),
+            format!("cancel among 1000 | `{OURS_REF}` | 18.0 | `{TOKIO_LOCK}` | 15.0 | 1.20"),
+        ];
+        lines.iter().for_each(|line| assert!(table.contains(&format!("\n| {line} |\n")), "{line} is not in {table}"));
     }
 
     #[test]

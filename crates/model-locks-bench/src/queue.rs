@@ -24,13 +24,15 @@ const BATCH: usize = 512;
 pub(crate) fn run(results: &mut Results) {
     for (waiting, enqueue, cancel) in SIZES {
         let mut samples = [Samples::new::<TokioLock>(), Samples::new::<TokioOwned>()].to_vec();
-        samples.extend([Samples::new::<TokioOwnedPermit>(), Samples::new::<AsyncArc>(), Samples::new::<Ours>()]);
+        samples.extend([Samples::new::<TokioOwnedPermit>(), Samples::new::<AsyncArc>()]);
+        samples.extend([Samples::new::<Ours>(), Samples::new::<OursRef>()]);
         for _ in 0..ROUNDS {
             samples[0].add::<TokioLock>(waiting);
             samples[1].add::<TokioOwned>(waiting);
             samples[2].add::<TokioOwnedPermit>(waiting);
             samples[3].add::<AsyncArc>(waiting);
             samples[4].add::<Ours>(waiting);
+            samples[5].add::<OursRef>(waiting);
         }
         print(waiting, enqueue, cancel, samples, results);
     }

@@ -24,6 +24,7 @@ fn hand_over(title: &'static str, runtime: &Runtime, tasks: u32, turns: u32, res
     add::<AsyncLock>(&mut contest, runtime, tasks, turns);
     add::<AsyncArc>(&mut contest, runtime, tasks, turns);
     add::<Ours>(&mut contest, runtime, tasks, turns);
+    add::<OursRef>(&mut contest, runtime, tasks, turns);
     contest.run(TOKIO_LOCK, results);
 }
 

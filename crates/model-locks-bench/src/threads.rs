@@ -18,8 +18,10 @@ pub(crate) fn run(results: &mut Results) {
     add::<ParkingLot>(&mut contest);
     add::<ParkingLotFair>(&mut contest);
     add::<TokioBlocking>(&mut contest);
+    add::<TokioBlockingOwned>(&mut contest);
     add::<AsyncBlocking>(&mut contest);
     add::<Ours>(&mut contest);
+    add::<OursRef>(&mut contest);
     contest.run(TOKIO_BLOCKING, results);
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn run(results: &mut Results) {
     add_async::<AsyncLock>(&mut contest);
     add_async::<AsyncArc>(&mut contest);
     add_async::<Ours>(&mut contest);
+    add_async::<OursRef>(&mut contest);
     contest.run(TOKIO_LOCK, results);
 
     let mut blocking = Contest::new(BLOCKING, ROUNDS, OPERATIONS);
@@ -30,8 +31,10 @@ pub(crate) fn run(results: &mut Results) {
     add_blocking::<ParkingLot>(&mut blocking, &mut trying);
     add_blocking::<ParkingLotFair>(&mut blocking, &mut trying);
     add_blocking::<TokioBlocking>(&mut blocking, &mut trying);
+    add_blocking::<TokioBlockingOwned>(&mut blocking, &mut trying);
     add_blocking::<AsyncBlocking>(&mut blocking, &mut trying);
     add_blocking::<Ours>(&mut blocking, &mut trying);
+    add_blocking::<OursRef>(&mut blocking, &mut trying);
     blocking.run(TOKIO_BLOCKING, results);
     trying.run(TOKIO_BLOCKING, results);
 }

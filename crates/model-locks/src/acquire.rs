@@ -4,36 +4,43 @@
 //! *again* or for the first time, before it enqueues. Without this look, a lane that came home in between would lie free
 //! beside a sleeping waiter.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::core::{Core, Effects, Entered, Looked, Outcome, WaiterKey};
 use crate::error::AcquireError;
 use crate::lease::Lease;
-use crate::lock::Shared;
+use crate::lock::{ModelLock, Shared};
 use crate::parcel::Parcel;
 use crate::policy::Ask;
 use crate::sync::discard;
 
-/// The wait of [`ModelLock::acquire`](crate::ModelLock::acquire). It does nothing before its first poll.
+/// The wait of [`ModelLock::acquire`]. It does nothing before its first poll.
+///
+/// `H` is how it knows its lock, and goes into the lease: a handle of its own, or [a borrowed one](AcquireRef).
 ///
 /// # Cancel safety
 ///
-/// It may be dropped at any moment; see [`ModelLock::acquire`](crate::ModelLock::acquire).
+/// It may be dropped at any moment; see [`ModelLock::acquire`].
 ///
 /// # Panics
 ///
 /// If it is polled after it has returned.
 #[must_use = "a future does nothing unless it is polled"]
-pub struct Acquire<T> {
+pub struct Acquire<T, H: Borrow<ModelLock<T>> = ModelLock<T>> {
     /// Goes into the lease. Before that it is always there.
-    shared: Option<Arc<Shared<T>>>,
+    lock: Option<H>,
     ask: Ask,
     stage: Stage,
+    value: PhantomData<fn() -> T>,
 }
+
+/// The wait of [`ModelLock::acquire_ref`](ModelLock::acquire_ref).
+pub type AcquireRef<'a, T> = Acquire<T, &'a ModelLock<T>>;
 
 enum Stage {
     /// Never polled, or not far enough to have a place in the queue.
@@ -46,27 +53,27 @@ enum Stage {
     Done,
 }
 
-type Answer<T> = Result<Lease<T>, AcquireError>;
+type Answer<T, H> = Result<Lease<T, H>, AcquireError>;
 
-impl<T> Acquire<T> {
+impl<T, H: Borrow<ModelLock<T>>> Acquire<T, H> {
     #[inline(always)]
-    pub(crate) fn new(shared: Arc<Shared<T>>, ask: Ask) -> Self {
-        Self { shared: Some(shared), ask, stage: Stage::New }
+    pub(crate) fn new(lock: H, ask: Ask) -> Self {
+        Self { lock: Some(lock), ask, stage: Stage::New, value: PhantomData }
     }
 
     #[inline(always)]
     fn shared(&self) -> &Shared<T> {
-        self.shared.as_ref().expect("the handle leaves only with the answer")
+        &self.lock.as_ref().expect("the handle leaves only with the answer").borrow().shared
     }
 
     #[inline(always)]
-    fn take_handle(&mut self) -> Arc<Shared<T>> {
-        self.shared.take().expect("the handle leaves only with the answer")
+    fn take_handle(&mut self) -> H {
+        self.lock.take().expect("the handle leaves only with the answer")
     }
 
     /// Takes a lane if one is free, at the first look. It is spared if the lock is busy.
     #[inline(always)]
-    pub(crate) fn take_free(&mut self) -> Option<Lease<T>> {
+    pub(crate) fn take_free(&mut self) -> Option<Lease<T, H>> {
         if self.shared().is_busy() {
             return None;
         }
@@ -77,7 +84,7 @@ impl<T> Acquire<T> {
 
     /// Takes the lane that was granted. Without one, says whether it still waits, with this very waker.
     #[inline(always)]
-    fn claim(&mut self, waker: &Waker) -> Result<Lease<T>, bool> {
+    fn claim(&mut self, waker: &Waker) -> Result<Lease<T, H>, bool> {
         let Stage::Waiting(key) = mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("called only for one who waits");
         };
@@ -98,7 +105,7 @@ impl<T> Acquire<T> {
 
     // What almost always happens is inlined into the task, so that the lease goes there without being copied.
     #[inline(always)]
-    pub(crate) fn poll_with(&mut self, waker: &Waker) -> Poll<Answer<T>> {
+    pub(crate) fn poll_with(&mut self, waker: &Waker) -> Poll<Answer<T, H>> {
         match self.stage {
             Stage::New => {
                 if let Some(lease) = self.take_free() {
@@ -117,7 +124,7 @@ impl<T> Acquire<T> {
 
     /// The waker is cloned outside of the mutex, so there is a gap, and whatever comes now looks again.
     #[inline(never)]
-    pub(crate) fn poll_in_queue(&mut self, waker: &Waker) -> Poll<Answer<T>> {
+    pub(crate) fn poll_in_queue(&mut self, waker: &Waker) -> Poll<Answer<T, H>> {
         match self.stage {
             Stage::New => self.enter(waker.clone()),
             Stage::Waiting(_) | Stage::Parked(_) => self.look(waker.clone()),
@@ -125,7 +132,7 @@ impl<T> Acquire<T> {
         }
     }
 
-    fn enter(&mut self, waker: Waker) -> Poll<Answer<T>> {
+    fn enter(&mut self, waker: Waker) -> Poll<Answer<T, H>> {
         self.take_place(|core, ask, effects| core.enter(ask, waker, effects))
     }
 
@@ -134,7 +141,7 @@ impl<T> Acquire<T> {
     fn take_place(
         &mut self,
         enter: impl FnOnce(&mut Core<Box<Parcel<T>>, Waker>, Ask, &mut Effects<Waker>) -> Entered<Box<Parcel<T>>, Waker>,
-    ) -> Poll<Answer<T>> {
+    ) -> Poll<Answer<T, H>> {
         // The answer takes a path of its own out of the section. Together with the key it would be copied twice more.
         let mut settled = None;
         let key = self.shared().change(|core, effects| match enter(core, self.ask, effects) {
@@ -156,7 +163,7 @@ impl<T> Acquire<T> {
     }
 
     /// Sees what has become of this wait, and leaves this waker if it goes on.
-    fn look(&mut self, mut fresh: Waker) -> Poll<Answer<T>> {
+    fn look(&mut self, mut fresh: Waker) -> Poll<Answer<T, H>> {
         let (Stage::Waiting(key) | Stage::Parked(key)) = mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("called only for one who waits");
         };
@@ -186,7 +193,7 @@ impl<T> Acquire<T> {
     }
 
     /// Waits again after a grant was lost.
-    fn resume(&mut self, waker: Waker) -> Poll<Answer<T>> {
+    fn resume(&mut self, waker: Waker) -> Poll<Answer<T, H>> {
         match mem::replace(&mut self.stage, Stage::Done) {
             Stage::Parked(key) => self.take_place(|core, _, _| core.resume(key, waker)),
             _ => unreachable!("called only for one who is parked"),
@@ -196,19 +203,30 @@ impl<T> Acquire<T> {
     #[inline(never)]
     fn leave(&mut self) {
         if let Stage::Waiting(key) | Stage::Parked(key) = mem::replace(&mut self.stage, Stage::Done) {
-            discard(self.shared().change(|core, effects| core.leave(key, effects)));
+            match self.shared().with(|core| core.leave_list(key)) {
+                Ok(waker) => discard(Some(waker)),
+                Err(key) => self.leave_seat(key),
+            }
         }
     }
 
-    fn settle(&mut self, outcome: Outcome<Box<Parcel<T>>>) -> Poll<Answer<T>> {
+    #[inline(never)]
+    fn leave_seat(&self, key: WaiterKey) {
+        discard(self.shared().change(|core, effects| core.leave(key, effects)));
+    }
+
+    fn settle(&mut self, outcome: Outcome<Box<Parcel<T>>>) -> Poll<Answer<T, H>> {
         self.stage = Stage::Done;
-        let shared = self.take_handle();
-        Poll::Ready(outcome.map(|taken| Lease::new(shared, Parcel::address(taken))))
+        let lock = self.take_handle();
+        Poll::Ready(outcome.map(|taken| Lease::new(lock, Parcel::address(taken))))
     }
 }
 
-impl<T> Future for Acquire<T> {
-    type Output = Answer<T>;
+// Nothing inside is pinned.
+impl<T, H: Borrow<ModelLock<T>>> Unpin for Acquire<T, H> {}
+
+impl<T, H: Borrow<ModelLock<T>>> Future for Acquire<T, H> {
+    type Output = Answer<T, H>;
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -216,7 +234,7 @@ impl<T> Future for Acquire<T> {
     }
 }
 
-impl<T> Drop for Acquire<T> {
+impl<T, H: Borrow<ModelLock<T>>> Drop for Acquire<T, H> {
     #[inline(always)]
     fn drop(&mut self) {
         if matches!(self.stage, Stage::Waiting(_) | Stage::Parked(_)) {
@@ -225,7 +243,7 @@ impl<T> Drop for Acquire<T> {
     }
 }
 
-impl<T> fmt::Debug for Acquire<T> {
+impl<T, H: Borrow<ModelLock<T>>> fmt::Debug for Acquire<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire").field("ask", &self.ask).finish_non_exhaustive()
     }

@@ -1,17 +1,19 @@
 //! The same wait, driven by a thread that sleeps instead of a task that yields.
 
+use std::borrow::Borrow;
 use std::mem;
 use std::task::{Poll, Waker};
 
 use crate::acquire::Acquire;
 use crate::error::AcquireError;
 use crate::lease::Lease;
+use crate::lock::ModelLock;
 use crate::sync::Parker;
 
-impl<T> Acquire<T> {
+impl<T, H: Borrow<ModelLock<T>>> Acquire<T, H> {
     /// Blocks the calling thread until this wait is over.
     #[inline(always)]
-    pub(crate) fn block(mut self) -> Result<Lease<T>, AcquireError> {
+    pub(crate) fn block(mut self) -> Result<Lease<T, H>, AcquireError> {
         // A free lane needs no parker.
         if let Some(lease) = self.take_free() {
             return Ok(lease);

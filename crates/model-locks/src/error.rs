@@ -156,6 +156,7 @@ impl Error for NameTaken {}
 
 /// Why a name was not taken as an alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AliasError {
     /// The registry has this name already, as a model or as an alias.
     NameTaken,

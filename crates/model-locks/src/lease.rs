@@ -1,10 +1,11 @@
 //! The right to one lane, for a while.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::lock::Shared;
+use crate::lock::{ModelLock, Shared};
 use crate::parcel::Parcel;
 use crate::policy::Class;
 use crate::snapshot::{LaneId, Ticket};
@@ -23,16 +24,24 @@ use crate::sync::panicking;
 /// while its thread unwound is not watched at all, wherever it goes afterwards.
 #[must_use = "dropping a lease gives the lane back at once"]
 #[clippy::has_significant_drop]
-pub struct Lease<T> {
-    shared: Arc<Shared<T>>,
+pub struct Lease<T, H: Borrow<ModelLock<T>> = ModelLock<T>> {
+    lock: H,
     /// Here until it goes home.
     parcel: Option<Box<Parcel<T>>>,
 }
 
-impl<T> Lease<T> {
+/// The lease of [`ModelLock::acquire_ref`]: it borrows its lock.
+pub type LeaseRef<'a, T> = Lease<T, &'a ModelLock<T>>;
+
+impl<T, H: Borrow<ModelLock<T>>> Lease<T, H> {
     #[inline(always)]
-    pub(crate) fn new(shared: Arc<Shared<T>>, parcel: Box<Parcel<T>>) -> Self {
-        Self { shared, parcel: Some(parcel) }
+    pub(crate) fn new(lock: H, parcel: Box<Parcel<T>>) -> Self {
+        Self { lock, parcel: Some(parcel) }
+    }
+
+    #[inline(always)]
+    fn shared(&self) -> &Shared<T> {
+        &self.lock.borrow().shared
     }
 
     #[inline]
@@ -70,15 +79,15 @@ impl<T> Lease<T> {
     ///
     /// Waits for nobody but the sections of other operations, which are short.
     pub fn charge(&self, units: u64) {
-        if self.shared.fair_share {
-            self.shared.with(|core| core.charge(self.lane(), units));
+        if self.shared().fair_share {
+            self.shared().with(|core| core.charge(self.lane(), units));
         }
     }
 
     /// Gives the lane back as sound, even while the thread unwinds: nobody has seen its value.
     pub(crate) fn give_back_unseen(mut self) {
         if let Some(parcel) = self.parcel.take() {
-            self.shared.change(|core, effects| core.put_back(parcel.lane, parcel, effects));
+            self.shared().change(|core, effects| core.put_back(parcel.lane, parcel, effects));
         }
     }
 
@@ -92,12 +101,12 @@ impl<T> Lease<T> {
     pub fn quarantine(mut self, reason: impl Into<String>) {
         let reason: Arc<str> = reason.into().into();
         if let Some(parcel) = self.parcel.take() {
-            self.shared.change(|core, effects| core.quarantine(parcel.lane, parcel, reason, effects));
+            self.shared().change(|core, effects| core.quarantine(parcel.lane, parcel, reason, effects));
         }
     }
 }
 
-impl<T> Deref for Lease<T> {
+impl<T, H: Borrow<ModelLock<T>>> Deref for Lease<T, H> {
     type Target = T;
 
     #[inline]
@@ -106,27 +115,27 @@ impl<T> Deref for Lease<T> {
     }
 }
 
-impl<T> DerefMut for Lease<T> {
+impl<T, H: Borrow<ModelLock<T>>> DerefMut for Lease<T, H> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.parcel.as_mut().expect("it leaves only when the lease ends").value
     }
 }
 
-impl<T> Drop for Lease<T> {
+impl<T, H: Borrow<ModelLock<T>>> Drop for Lease<T, H> {
     #[inline]
     fn drop(&mut self) {
         let Some(parcel) = self.parcel.take() else { return };
         if panicking() && !parcel.began_unwinding {
             let reason = format!("holder of ticket {} panicked", parcel.ticket);
-            self.shared.change(|core, effects| core.quarantine(parcel.lane, parcel, reason.into(), effects));
+            self.shared().change(|core, effects| core.quarantine(parcel.lane, parcel, reason.into(), effects));
         } else {
-            self.shared.change(|core, effects| core.put_back(parcel.lane, parcel, effects));
+            self.shared().change(|core, effects| core.put_back(parcel.lane, parcel, effects));
         }
     }
 }
 
-impl<T> fmt::Debug for Lease<T> {
+impl<T, H: Borrow<ModelLock<T>>> fmt::Debug for Lease<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Lease");
         shown.field("lane", &self.lane()).field("ticket", &self.ticket()).field("class", &self.class());

@@ -40,6 +40,7 @@
 //!
 //! - [`Ask::supersede`]: only the newest ask of a key waits. [`Ask::prefer`]: a lane to take if there is a choice.
 //! - [`ModelLock::take_lane`]: a lane leaves while others go on; [`ModelLock::drain`] and [`ModelLock::take_lanes`]: all do.
+//! - [`ModelLock::acquire_ref`]: a wait and a lease that borrow the lock, where counting references is too slow.
 //! - [`ModelLock::sweep`]: grants that nobody claims are reported, and taken back for the sake of those behind.
 //! - [`Lease::charge`]: counts what a client uses, for fair share. [`ModelLock::expected_wait`]: how long a wait will be.
 //! - [`Observer`]: hears of every ask and every lease, outside the mutex.
@@ -60,6 +61,7 @@
 
 mod acquire;
 mod blocking;
+mod borrowed;
 mod close;
 mod core;
 mod error;
@@ -80,17 +82,17 @@ mod take;
 #[cfg(doctest)]
 mod proofs;
 
-pub use acquire::Acquire;
+pub use acquire::{Acquire, AcquireRef};
 pub use close::Closed;
 pub use error::{AcquireAllError, AcquireError, AliasError, NameTaken, Rejected, TryAcquireError, UnknownModel};
-pub use lease::Lease;
+pub use lease::{Lease, LeaseRef};
 pub use lock::ModelLock;
 pub use observe::{Event, Grant, Observer};
 pub use policy::{Ask, Class, Policy, WhenAllQuarantined};
 pub use registry::ModelLocks;
 pub use repair::Repair;
 pub use several::{AcquireAll, acquire_all, blocking_acquire_all};
-pub use snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, Ticket, WaiterView};
+pub use snapshot::{Counts, LaneId, LaneState, LaneView, ParkedView, Snapshot, Ticket, WaiterView};
 pub use sweep::{Patience, Swept, Unclaimed};
 pub use take::TakeLane;
 

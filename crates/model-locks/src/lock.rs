@@ -142,7 +142,7 @@ impl<T> ModelLock<T> {
     /// [`AcquireError::Superseded`] if a newer ask of the same [key](Ask::supersede) has come.
     #[inline]
     pub fn acquire(&self, ask: Ask) -> Acquire<T> {
-        Acquire::new(Arc::clone(&self.shared), ask)
+        Acquire::new(self.clone(), ask)
     }
 
     /// Like [`acquire`](Self::acquire), but blocks the calling thread. Both kinds of waiters share one queue. A
@@ -177,12 +177,17 @@ impl<T> ModelLock<T> {
     /// [`TryAcquireError::Quarantined`] if no lane is in service and the policy says to fail.
     #[inline]
     pub fn try_acquire(&self, ask: Ask) -> Result<Lease<T>, TryAcquireError> {
+        self.take_free(ask).map(|parcel| Lease::new(self.clone(), parcel))
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_free(&self, ask: Ask) -> Result<Box<Parcel<T>>, TryAcquireError> {
         let taken = self.shared.with(|core| match core.take_free(ask) {
             Some(taken) => Ok(Parcel::address(taken)),
-            None => Err(core.refusal(ask)),
+            None => Err(core.try_refusal(ask)),
         });
         match taken {
-            Ok(parcel) => Ok(Lease::new(Arc::clone(&self.shared), parcel)),
+            Ok(parcel) => Ok(parcel),
             Err(None) => Err(TryAcquireError::Busy),
             Err(Some(AcquireError::Closed)) => Err(TryAcquireError::Closed),
             Err(Some(AcquireError::Quarantined { reason })) => Err(TryAcquireError::Quarantined { reason }),
@@ -215,7 +220,36 @@ impl<T> ModelLock<T> {
     ///
     /// Waits for nobody but the sections of other operations, which are short. The repair itself is done outside.
     pub fn repair(&self) -> Option<Repair<T>> {
-        let (lane, value, reason) = self.shared.with(|core| core.begin_repair())?;
+        self.begin_repair(None)
+    }
+
+    /// Takes this lane out for repair, if it is in quarantine.
+    ///
+    /// `None` if it is not, or if the lock is closed: then what has come home stays home.
+    ///
+    /// ```
+    /// use model_locks::{Ask, ModelLock, Policy};
+    ///
+    /// let lock = ModelLock::new(["one", "another"], Policy::default());
+    /// let lease = lock.try_acquire(Ask::default())?;
+    /// let lane = lease.lane();
+    /// lease.quarantine("engine reported an error");
+    ///
+    /// let mut repair = lock.repair_lane(lane).expect("it is in quarantine");
+    /// *repair = "a new one";
+    /// repair.finish();
+    /// # Ok::<(), model_locks::TryAcquireError>(())
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As with [`repair`](Self::repair).
+    pub fn repair_lane(&self, lane: LaneId) -> Option<Repair<T>> {
+        self.begin_repair(Some(lane))
+    }
+
+    fn begin_repair(&self, which: Option<LaneId>) -> Option<Repair<T>> {
+        let (lane, value, reason) = self.shared.with(|core| core.begin_repair(which))?;
         Some(Repair::new(Arc::clone(&self.shared), lane, value, reason))
     }
 
@@ -252,6 +286,7 @@ impl<T> UnwindSafe for ModelLock<T> {}
 impl<T> RefUnwindSafe for ModelLock<T> {}
 
 impl<T> Clone for ModelLock<T> {
+    #[inline]
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }

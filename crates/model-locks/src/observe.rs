@@ -54,6 +54,13 @@ pub enum Event {
         /// How many wait, this one included.
         waiting: usize,
     },
+    /// An ask that [does not wait](crate::ModelLock::try_acquire) found every lane in use.
+    Busy {
+        /// What was asked.
+        ask: Ask,
+        /// How many wait.
+        waiting: usize,
+    },
     /// A lane was given: at once, or to one that waited and will claim it when it is polled.
     Granted {
         /// Which lane, to whom.

@@ -96,8 +96,7 @@ impl<K: Hash + Ord + Clone, T> ModelLocks<K, T> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let names = self.names.read();
-        names.0.get(name).map(|meaning| meaning.lock.clone()).ok_or(UnknownModel)
+        self.names.read(|names| names.0.get(name).map(|meaning| meaning.lock.clone())).ok_or(UnknownModel)
     }
 
     /// Takes a model out, with its aliases, and closes its lock. The handle that comes back lets one wait until the
@@ -134,7 +133,7 @@ impl<K: Hash + Ord + Clone, T> ModelLocks<K, T> {
     }
 
     fn sorted<R: Ord>(&self, shown: impl Fn(&K, &Meaning<K, T>) -> Option<R>) -> Vec<R> {
-        let names = self.names.read();
+        let names = self.names.now();
         let mut all: Vec<_> = names.0.iter().filter_map(|(name, meaning)| shown(name, meaning)).collect();
         all.sort();
         all

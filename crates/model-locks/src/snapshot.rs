@@ -45,12 +45,15 @@ impl fmt::Display for LaneId {
 
 /// Everything about a lock at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The lanes, by ascending id. Retired ones are gone.
     pub lanes: Vec<LaneView>,
     /// Those who wait, in the order in which they would be granted if nobody else came, nobody left, and nobody
     /// [charged](crate::Lease::charge) anything.
     pub waiting: Vec<WaiterView>,
+    /// Those who lost a grant because they did not claim it, and have not been polled since, in order of arrival.
+    pub parked: Vec<ParkedView>,
     /// Whether the lock is closed.
     pub closed: bool,
     /// Grants made so far; also the number of the latest ticket.
@@ -59,6 +62,7 @@ pub struct Snapshot {
 
 /// One lane of a [`Snapshot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LaneView {
     /// Which lane.
     pub id: LaneId,
@@ -81,6 +85,8 @@ pub enum LaneState {
         class: Class,
         /// The tag of the ask.
         tag: u64,
+        /// The [client](crate::Ask::client) of the ask.
+        client: Option<u64>,
     },
     /// Held through a [`Lease`](crate::Lease). A lease that was leaked with `mem::forget` is shown here for ever.
     Leased {
@@ -90,6 +96,8 @@ pub enum LaneState {
         class: Class,
         /// The tag of the ask.
         tag: u64,
+        /// The [client](crate::Ask::client) of the ask.
+        client: Option<u64>,
     },
     /// In the lock, but not to be lent before it is repaired.
     Quarantined {
@@ -104,6 +112,7 @@ pub enum LaneState {
 
 /// One waiter of a [`Snapshot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WaiterView {
     /// How many would be granted before this one.
     pub position: usize,
@@ -111,9 +120,25 @@ pub struct WaiterView {
     pub class: Class,
     /// The tag of the ask.
     pub tag: u64,
+    /// The [client](crate::Ask::client) of the ask.
+    pub client: Option<u64>,
+}
+
+/// One of those in a [`Snapshot`] who lost a grant to a [sweep](crate::ModelLock::sweep) and must be polled before they wait
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParkedView {
+    /// The class of the ask.
+    pub class: Class,
+    /// The tag of the ask.
+    pub tag: u64,
+    /// The [client](crate::Ask::client) of the ask.
+    pub client: Option<u64>,
 }
 
 /// How many lanes are in which state, and how many wait. Cheaper than a [`Snapshot`].
+// Exhaustive on purpose: a host's test compares all of it at once. A new state of a lane is a change that hosts should notice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Lanes in the lock, ready to be lent.

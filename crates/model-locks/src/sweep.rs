@@ -48,6 +48,7 @@ impl Default for Patience {
 
 /// What one [sweep](crate::ModelLock::sweep) found, oldest grants first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Swept {
     /// Grants that should have been claimed and stand as they were.
     pub unclaimed: Vec<Unclaimed>,
@@ -57,6 +58,7 @@ pub struct Swept {
 
 /// A grant that was not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unclaimed {
     /// Which lane, to whom.
     pub grant: Grant,

@@ -212,3 +212,45 @@ mod imp {
         foreign();
     }
 }
+
+#[cfg(all(test, not(any(model_locks_loom, model_locks_shuttle))))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::Parker;
+
+    /// Method: the thread is given time to come back too early, which it can do only if it does not sleep.
+    #[test]
+    fn one_who_is_parked_sleeps_until_it_is_woken() {
+        let woken = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (tell, hear) = mpsc::channel();
+            let sleeper = scope.spawn({
+                let woken = &woken;
+                move || {
+                    let parker = Parker::current();
+                    tell.send(parker.waker()).expect("the test waits for it");
+                    parker.park();
+                    woken.load(Ordering::SeqCst)
+                }
+            });
+            let waker = hear.recv().expect("the thread sends it first");
+            (0..1000).for_each(|_| thread::yield_now());
+            woken.store(true, Ordering::SeqCst);
+            waker.wake();
+            assert!(sleeper.join().expect("it does not panic"), "it did not sleep");
+        });
+    }
+
+    #[test]
+    fn a_thread_keeps_its_parker() {
+        let parker = Parker::current();
+        assert!(!Arc::ptr_eq(&parker, &Parker::current()), "a wait within a wait has its own");
+        // Not by its address, which a new one could be given.
+        let kept = Arc::downgrade(&parker);
+        parker.keep();
+        assert!(kept.upgrade().is_some_and(|kept| Arc::ptr_eq(&kept, &Parker::current())));
+    }
+}

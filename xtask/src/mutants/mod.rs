@@ -4,9 +4,10 @@
 //! test notices is a survivor: a hole in the tests, or a change that changes nothing. The latter
 //! are listed by name with their reason; any other survivor fails the command.
 //!
-//! The core's mutants meet its unit tests; the shell's, and what survives of the core's, the tests of
-//! the shell. What survives of the shell's then meets the model checker, which alone can judge a race
-//! and alone compiles its half of the shim. The core has no threads, and is not taken there.
+//! The mutants of what has unit tests, the core, the registry and the shim, meet those: first with short histories and then,
+//! if they survive them, with all. The others, and what survives of these, meet the tests of the shell. What survives those
+//! then meets the model checker, which alone can judge a race and alone compiles its half of the shim; it has nothing to say
+//! of the core, which has no threads, nor of the registry.
 
 mod tool;
 mod verdict;
@@ -19,7 +20,11 @@ use crate::checkers::target_directory;
 use crate::failure::{Failure, Outcome};
 use crate::{cargo, stopwatch, table};
 
-const CORE: &str = "crates/model-locks/src/core/";
+/// What has tests of its own beside it.
+const UNIT_TESTED: [&str; 3] =
+    ["crates/model-locks/src/core/", "crates/model-locks/src/registry/", "crates/model-locks/src/sync.rs"];
+/// What no model of the checker is about.
+const NOT_CHECKED: [&str; 2] = ["crates/model-locks/src/core/", "crates/model-locks/src/registry"];
 const INSTALL: &str = "cargo install --locked cargo-mutants";
 
 /// Judges the mutants of the whole crate, or of what has changed since the commit `base`, whose name contains
@@ -48,10 +53,12 @@ pub(crate) fn run(base: Option<&str>, filter: Option<&str>) -> Outcome {
         rows.push(row(pass, counts.as_ref().ok(), &stopwatch::readable(took)));
         counts.map(|counts| counts.missed)
     };
-    let is_core = |name: &String| name.starts_with(CORE);
-    let (core, mut rest) = all.into_iter().partition::<BTreeSet<_>, _>(is_core);
-    rest.extend(judged(&tool::UNIT, core)?);
-    let (mut survivors, rest) = judged(&tool::SHELL, rest)?.into_iter().partition::<BTreeSet<_>, _>(is_core);
+    let is_in = |places: &'static [&str]| move |name: &String| places.iter().any(|place| name.starts_with(place));
+    let (unit_tested, mut rest) = all.into_iter().partition::<BTreeSet<_>, _>(is_in(&UNIT_TESTED));
+    let long_lived = judged(&tool::SHORT, unit_tested)?;
+    rest.extend(judged(&tool::UNIT, long_lived)?);
+    let survivors = judged(&tool::SHELL, rest)?.into_iter();
+    let (mut survivors, rest) = survivors.partition::<BTreeSet<_>, _>(is_in(&NOT_CHECKED));
     survivors.extend(judged(&tool::loom(), rest)?);
     print!("{}", table::columns(&rows));
     verdict::report(&verdict::verdict(&survivors, &listed, base.is_none() && filter.is_none()))

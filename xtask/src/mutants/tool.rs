@@ -18,18 +18,28 @@ pub(super) struct Pass {
     /// Optimised only where the tests are many: each mutant is compiled anew.
     profile: &'static str,
     flags: &'static str,
+    variable: Option<(&'static str, &'static str)>,
 }
 
-pub(super) const UNIT: Pass = Pass { name: "unit tests", tests: "--lib", profile: "mutants", flags: "" };
-pub(super) const SHELL: Pass = Pass { name: "shell", tests: "--test=shell", profile: "planted", flags: "" };
+/// Most mutants do not outlive short histories, which take a third of the time of the long ones, compiling included.
+pub(super) const SHORT: Pass = Pass {
+    name: "short histories",
+    tests: "--lib",
+    profile: "planted",
+    flags: "",
+    variable: Some(("MODEL_LOCKS_DEPTH", "-2")),
+};
+pub(super) const UNIT: Pass =
+    Pass { name: "unit tests", tests: "--lib", profile: "mutants", flags: "", variable: None };
+pub(super) const SHELL: Pass =
+    Pass { name: "shell", tests: "--test=shell", profile: "planted", flags: "", variable: None };
 
+/// With so many preemptions for each mutant. Complete exploration would take minutes a mutant, and two have found every
+/// seeded race so far.
 pub(super) fn loom() -> Pass {
-    Pass { name: "loom", tests: "--test=loom", profile: "planted", flags: Checker::Loom.flag() }
+    let variable = Some(("MODEL_LOCKS_PREEMPTIONS", "2"));
+    Pass { name: "loom", tests: "--test=loom", profile: "planted", flags: Checker::Loom.flag(), variable }
 }
-
-/// So many preemptions the model checker tries for each mutant. Complete exploration would take minutes a mutant, and two
-/// have found every seeded race so far.
-const PREEMPTIONS: (&str, &str) = ("MODEL_LOCKS_PREEMPTIONS", "2");
 
 /// The names of all mutants, or of those in what `diff` has changed.
 pub(super) fn names(diff: Option<&Path>) -> Outcome<BTreeSet<String>> {
@@ -53,15 +63,37 @@ pub(super) struct Counts {
     pub(super) timeout: BTreeSet<String>,
 }
 
+impl Counts {
+    fn add(&mut self, others: Self) {
+        self.caught.extend(others.caught);
+        self.missed.extend(others.missed);
+        self.unviable.extend(others.unviable);
+        self.timeout.extend(others.timeout);
+    }
+}
+
+/// In seconds, how long the tests of one mutant may take, and again, for those that took longer: what else the machine does must
+/// not pass for an endless loop. If the tests take more than a fifth of that unchanged, it is five times what they take.
+const LIMITS: [u32; 2] = [20, 45];
+
 /// Runs one pass over the mutants named.
 pub(super) fn judge(pass: &Pass, among: &BTreeSet<String>, folder: &Path) -> Outcome<Counts> {
+    let mut counts = judge_once(pass, LIMITS[0], among, folder)?;
+    let late = std::mem::take(&mut counts.timeout);
+    if !late.is_empty() {
+        counts.add(judge_once(pass, LIMITS[1], &late, folder)?);
+    }
+    Ok(counts)
+}
+
+fn judge_once(pass: &Pass, limit: u32, among: &BTreeSet<String>, folder: &Path) -> Outcome<Counts> {
     let output = folder.join(pass.name);
     // What an earlier run has left would be read as the result of this one.
     if output.exists() {
         fs::remove_dir_all(&output).map_err(|error| Failure::new(format!("{}: {error}", output.display())))?;
     }
     fs::create_dir_all(&output).map_err(|error| Failure::new(format!("{}: {error}", output.display())))?;
-    let mut command = command(pass, among, &output);
+    let mut command = command(pass, limit, among, &output);
     let status = command.status().map_err(|error| Failure::new(format!("cargo-mutants did not start: {error}")))?;
     match status.code() {
         // All caught; some missed; some timed out. The lists tell which.
@@ -70,10 +102,10 @@ pub(super) fn judge(pass: &Pass, among: &BTreeSet<String>, folder: &Path) -> Out
     }
 }
 
-fn command(pass: &Pass, among: &BTreeSet<String>, output: &Path) -> Command {
+fn command(pass: &Pass, limit: u32, among: &BTreeSet<String>, output: &Path) -> Command {
     let mut command = cargo::cargo("mutants --package model-locks --no-shuffle --colors never");
     let jobs = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-    command.arg(format!("--jobs={jobs}")).arg("--minimum-test-timeout=15");
+    command.arg(format!("--jobs={jobs}")).arg(format!("--minimum-test-timeout={limit}"));
     // Not `--cargo-test-arg`, which would compile all tests and run only these.
     command.arg(format!("--profile={}", pass.profile)).arg(format!("--cargo-arg={}", pass.tests));
     // Mutants that delete a field get past the expressions, so the files are named as well.
@@ -83,8 +115,7 @@ fn command(pass: &Pass, among: &BTreeSet<String>, output: &Path) -> Command {
     command.arg("--output").arg(output);
     // The mutants are compiled in a copy of the repository; a directory shared with it would mix the two up.
     command.env_remove("CARGO_TARGET_DIR");
-    let (variable, value) = PREEMPTIONS;
-    command.env(variable, value);
+    command.envs(pass.variable);
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     command.env("RUSTFLAGS", format!("{flags} {}", pass.flags).trim());
     command

@@ -155,10 +155,11 @@ impl<V> Lanes<V> {
         (lane.place, lane.reason) = (Place::Quarantined, Some(reason));
     }
 
-    /// Quarantined -> in repair, for the quarantined lane of the lowest id.
-    pub(super) fn begin_repair(&mut self) -> Option<(LaneId, V, Arc<str>)> {
+    /// Quarantined -> in repair, for the lane of this id, or else for the quarantined one of the lowest id.
+    pub(super) fn begin_repair(&mut self, which: Option<LaneId>) -> Option<(LaneId, V, Arc<str>)> {
         let unfit = |lane: &&mut Lane<V>| lane.taker.is_none() && lane.place == Place::Quarantined;
-        let lane = self.lanes.iter_mut().find(unfit)?;
+        let asked = |lane: &&mut Lane<V>| which.is_none_or(|which| lane.id == which);
+        let lane = self.lanes.iter_mut().filter(asked).find(unfit)?;
         lane.place = Place::InRepair;
         let reason = lane.reason.clone().expect("a lane in quarantine has a reason");
         Some((lane.id, lane.take_value(), reason))

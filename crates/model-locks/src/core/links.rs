@@ -3,7 +3,7 @@
 
 use super::queue::{Node, Queue, Seat};
 use super::slab::Index;
-use crate::policy::Ask;
+use crate::policy::{Ask, Class};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Links {
@@ -37,22 +37,29 @@ impl<W> Queue<W> {
 
     /// Takes a node of this ask, which was linked like this, out of its list.
     #[inline(always)]
-    pub(super) fn unlink(&mut self, ask: &Ask, Links { before, behind }: Links) {
+    pub(super) fn unlink(&mut self, ask: &Ask, links: Links) {
         self.forget_key(ask);
+        self.part(ask.class, links, |queue| queue.list(ask));
+        self.parted(ask);
+    }
+
+    /// Closes the gap that a node of this class leaves in its list.
+    #[inline(always)]
+    pub(super) fn part(&mut self, class: Class, links: Links, list: impl Fn(&mut Self) -> &mut List) {
+        let Links { before, behind } = links;
         match before {
             Some(before) => self.links(before).behind = behind,
-            None => self.list(ask).first = behind,
+            None => list(self).first = behind,
         }
         match behind {
             Some(behind) => self.links(behind).before = before,
-            None => self.list(ask).last = before,
+            None => list(self).last = before,
         }
-        let waiting = &mut self.waiting[ask.class.index()];
+        let waiting = &mut self.waiting[class.index()];
         *waiting -= 1;
         if *waiting == 0 {
-            self.bypass.emptied(ask.class);
+            self.bypass.emptied(class);
         }
-        self.parted(ask);
     }
 
     #[inline(always)]

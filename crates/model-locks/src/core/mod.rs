@@ -138,6 +138,16 @@ impl<V, W> Core<V, W> {
         Some(self.refused(ask, error))
     }
 
+    /// Why an ask that does not wait found no free lane; `None` if all are in use.
+    pub(crate) fn try_refusal(&mut self, ask: Ask) -> Option<AcquireError> {
+        let refusal = self.refusal(ask);
+        if refusal.is_none() {
+            let waiting = self.queue.len();
+            self.news.tell(|| Event::Busy { ask, waiting });
+        }
+        refusal
+    }
+
     /// Decides an ask, or lets it wait. Whoever called [`take_free`](Self::take_free) without success must call this to look
     /// again: a lane may have come home in between.
     #[inline(always)]
@@ -193,7 +203,23 @@ impl<V, W> Core<V, W> {
         self.queue.waker(key)
     }
 
-    /// Ends a wait that nobody is interested in any more. A lane that it had been granted goes to the next waiter. The
+    /// Ends a wait that nobody is interested in any more, if it is in the list of its class and under no key: all but one of ten
+    /// thousand are. Its waker comes out, to be dropped outside. Another gets its key back, and must [`leave`](Self::leave).
+    #[inline(always)]
+    pub(crate) fn leave_list(&mut self, key: WaiterKey) -> Result<W, WaiterKey> {
+        if self.news.is_heard() { self.leave_list_heard(key) } else { self.queue.leave_list(key) }
+    }
+
+    #[cold]
+    fn leave_list_heard(&mut self, key: WaiterKey) -> Result<W, WaiterKey> {
+        let ask = self.queue.ask(&key);
+        let waker = self.queue.leave_list(key)?;
+        let waiting = self.queue.len();
+        self.news.tell(|| Event::Left { ask, waiting });
+        Ok(waker)
+    }
+
+    /// Ends a wait that nobody is interested in any more, whatever has become of it. A lane that it had been granted goes to the next waiter. The
     /// waker of one that waited comes back, to be dropped outside.
     #[inline(always)]
     pub(crate) fn leave(&mut self, key: WaiterKey, effects: &mut Effects<W>) -> Option<W> {
@@ -256,6 +282,7 @@ impl<V, W> Core<V, W> {
         Snapshot {
             lanes: self.lanes.views(),
             waiting: self.queue.in_order(),
+            parked: self.queue.parked_views(),
             closed: self.closed,
             granted_total: self.granted_total,
         }

@@ -17,7 +17,7 @@ use super::slab::{Index, Slab};
 use crate::error::AcquireError;
 use crate::observe::Event;
 use crate::policy::{Ask, Class, Policy};
-use crate::snapshot::{LaneId, WaiterView};
+use crate::snapshot::{LaneId, ParkedView, WaiterView};
 
 /// The waiters of a lock.
 #[derive(Clone, Debug)]
@@ -154,6 +154,21 @@ impl<W> Queue<W> {
         self.nodes.get_mut(key.0).waker.as_mut()
     }
 
+    /// Ends the wait of one that is in the list of its class and under no key, and forgets the node. Another gets its key back.
+    #[inline(always)]
+    pub(super) fn leave_list(&mut self, key: WaiterKey) -> Result<W, WaiterKey> {
+        let node = self.nodes.get_mut(key.0);
+        let Seat::Waiting(links) = node.seat else { return Err(key) };
+        if self.fair.is_some() || node.ask.supersede_key().is_some() {
+            return Err(key);
+        }
+        let (class, waker) = (node.ask.class, node.waker.take().expect("one who waits has a waker"));
+        node.seat = Seat::Parked;
+        self.part(class, links, |queue| &mut queue.lists[class.index()]);
+        self.nodes.vacate(key.0);
+        Ok(waker)
+    }
+
     /// Ends this wait, wherever it stood, and forgets the node.
     #[inline(always)]
     pub(super) fn remove(&mut self, key: WaiterKey) -> Gone<W> {
@@ -248,9 +263,16 @@ impl<W> Queue<W> {
             bypass.granted(class, waiting);
             waiting[class.index()] -= 1;
             let node = self.play(&mut preview, class);
-            views.push(WaiterView { position: views.len(), class, tag: node.ask.tag });
+            views.push(WaiterView { position: views.len(), class, tag: node.ask.tag, client: node.ask.client_key() });
         }
         views
+    }
+
+    /// Those who are parked, in order of arrival.
+    pub(super) fn parked_views(&self) -> Vec<ParkedView> {
+        let parked = self.seated(|seat| matches!(seat, Seat::Parked)).into_iter();
+        let views = parked.map(|(_, index)| self.nodes.get(index).ask);
+        views.map(|ask| ParkedView { class: ask.class, tag: ask.tag, client: ask.client_key() }).collect()
     }
 
     /// The waiter of a class that is served next.

@@ -17,9 +17,9 @@ impl<V, W> Core<V, W> {
         self.wake_watchers_if_drained(effects);
     }
 
-    /// Takes a quarantined lane out for repair, unless the lock is closed: then what is home stays home.
-    pub(crate) fn begin_repair(&mut self) -> Option<(LaneId, V, Arc<str>)> {
-        if self.closed { None } else { self.lanes.begin_repair() }
+    /// Takes a quarantined lane out for repair, this one or any, unless the lock is closed: then what is home stays home.
+    pub(crate) fn begin_repair(&mut self, which: Option<LaneId>) -> Option<(LaneId, V, Arc<str>)> {
+        if self.closed { None } else { self.lanes.begin_repair(which) }
     }
 
     /// Forgets a lane in repair for good.

@@ -29,7 +29,7 @@ pub(super) struct Slab<X> {
 #[derive(Clone, Debug)]
 struct Chunk<X> {
     holes: Holes,
-    entries: Box<[X]>,
+    entries: Box<[X; CHUNK]>,
 }
 
 impl Index {
@@ -72,7 +72,7 @@ impl<X: Default> Slab<X> {
         let chunk = u32::try_from(self.chunks.len()).expect("memory ends before the numbers do");
         self.chunks.push(Chunk {
             holes: Holes::MAX >> (Holes::BITS as usize - CHUNK),
-            entries: (0..CHUNK).map(|_| X::default()).collect(),
+            entries: Box::new(std::array::from_fn(|_| X::default())),
         });
         self.open.reserve(self.chunks.len());
         self.open.push(chunk);
@@ -143,7 +143,7 @@ impl<X: Clone> Slab<X> {
         self.chunks.truncate(chunks.len());
         for (mine, theirs) in self.chunks.iter_mut().zip(chunks) {
             mine.holes = theirs.holes;
-            mine.entries.clone_from_slice(&theirs.entries);
+            mine.entries.clone_from_slice(&*theirs.entries);
         }
         self.chunks.extend_from_slice(&chunks[self.chunks.len()..]);
         self.open.clone_from(open);

@@ -75,6 +75,16 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_numbers_are_told_apart() {
+        let build = BuildNameHasher::default();
+        let hashes =
+            |of: fn(&BuildNameHasher, u8) -> u64| (0..64).map(|number| of(&build, number)).collect::<BTreeSet<_>>();
+        assert_eq!(hashes(|build, number| build.hash_one(number)).len(), 64);
+        assert_eq!(hashes(|build, number| build.hash_one(u32::from(number))).len(), 64);
+        assert_eq!(hashes(|build, number| build.hash_one(u64::from(number))).len(), 64);
+    }
+
+    #[test]
     fn a_rest_shorter_than_a_word_counts() {
         let build = BuildNameHasher::default();
         let hashes = ["", "a", "ab", "abcdefgh", "abcdefghi", "abcdefghj"].map(|name| build.hash_one(name));

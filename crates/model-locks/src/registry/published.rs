@@ -1,56 +1,70 @@
 //! A value that every thread reads and hardly any changes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Copies of one value, so that threads that read at once touch different memory: readers of one reader-writer lock all
 /// write to its count of readers, and wait for each other's caches. Known as a *big-reader lock* (`brlock` of Linux 2.4).
 ///
-/// A change is seen by all at once: it takes the locks of all copies before it replaces the first.
+/// A change is seen by all at once: it takes the locks of all copies before it replaces the first value.
 pub(super) struct Published<N> {
     copies: Box<[Copy<N>]>,
+    /// For whoever finds its copy locked, by a change, by a thread that shares the copy, or by itself: comparing names is foreign
+    /// code, which may look names up. Locked only to clone the pointer, or, while all copies are locked, to replace it. So
+    /// nobody waits for a reader, but a change.
+    spare: Mutex<Arc<N>>,
     /// Held for a change, so that none is lost. Nobody waits for it to read.
     writer: Mutex<()>,
 }
 
 /// Alone in its cache lines: two of 64 bytes, because processors fetch them in pairs.
 #[repr(align(128))]
-struct Copy<N>(Mutex<Arc<N>>);
+struct Copy<N>(Mutex<N>);
 
 const COPIES: usize = 16;
 
-impl<N> Copy<N> {
-    fn lock(&self) -> MutexGuard<'_, Arc<N>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<X>(mutex: &Mutex<X>) -> MutexGuard<'_, X> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<N: Clone> Published<N> {
     pub(super) fn new(value: N) -> Self {
-        let copies = (0..COPIES).map(|_| Copy(Mutex::new(Arc::new(value.clone())))).collect();
-        Self { copies, writer: Mutex::new(()) }
+        let copies = (0..COPIES).map(|_| Copy(Mutex::new(value.clone()))).collect();
+        Self { copies, spare: Mutex::new(Arc::new(value)), writer: Mutex::new(()) }
+    }
+
+    /// Looks something up in the value as it is now. A change waits until it is done.
+    #[inline]
+    pub(super) fn read<R>(&self, look_up: impl FnOnce(&N) -> R) -> R {
+        let copy = COPY.try_with(|copy| *copy).unwrap_or_default();
+        match self.copies[copy].0.try_lock() {
+            Ok(value) => look_up(&value),
+            Err(TryLockError::Poisoned(value)) => look_up(&value.into_inner()),
+            Err(TryLockError::WouldBlock) => look_up(&self.now()),
+        }
     }
 
     /// The value as it is now. What is done with it is done outside of all locks.
-    pub(super) fn read(&self) -> Arc<N> {
-        let copy = COPY.try_with(|copy| *copy).unwrap_or_default();
-        Arc::clone(&self.copies[copy].lock())
+    pub(super) fn now(&self) -> Arc<N> {
+        Arc::clone(&lock(&self.spare))
     }
 
     /// Changes the value, unless the change fails. Changes come one after another; readers go on meanwhile, with the old
     /// value.
     pub(super) fn change<R, E>(&self, change: impl FnOnce(&mut N) -> Result<R, E>) -> Result<R, E> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut value = N::clone(&self.read());
+        let writer = lock(&self.writer);
+        let mut value = N::clone(&self.now());
         let result = change(&mut value)?;
-        let fresh = self.copies.iter().map(|_| Arc::new(value.clone())).collect::<Vec<_>>();
-        let mut copies = self.copies.iter().map(Copy::lock).collect::<Vec<_>>();
+        let fresh = self.copies.iter().map(|_| value.clone()).collect::<Vec<_>>();
+        let mut copies = self.copies.iter().map(|copy| lock(&copy.0)).collect::<Vec<_>>();
+        // First of all, while nobody reads a copy. Whoever finds one unlocked later finds the new value, in it as here.
+        let spare = std::mem::replace(&mut *lock(&self.spare), Arc::new(value));
         let old = copies.iter_mut().zip(fresh).map(|(copy, fresh)| std::mem::replace(&mut **copy, fresh));
         let old = old.collect::<Vec<_>>();
         drop(copies);
         drop(writer);
         // Last, because it may drop what the value owns, which is foreign code.
-        drop((old, value));
+        drop((old, spare));
         Ok(result)
     }
 }
@@ -74,18 +88,59 @@ mod tests {
         let published = Published::new(1);
         let copies = &published.copies;
         let (first, last) = (&copies[0].0, &copies[COPIES - 2].0);
-        let reader = copies[COPIES - 1].lock();
+        let reader = lock(&copies[COPIES - 1].0);
         thread::scope(|scope| {
             scope.spawn(|| published.change(|value| Ok::<_, ()>(std::mem::replace(value, 2))));
             // The change begins at the first copy, and stops at the one that is held here.
             while !(first.try_lock().is_err() && last.try_lock().is_err()) {
-                assert_eq!(last.try_lock().map_or(1, |copy| **copy), 1, "the last but one shows it, the last does not");
+                assert_eq!(last.try_lock().map_or(1, |copy| *copy), 1, "the last but one shows it, the last does not");
                 thread::yield_now();
             }
             assert!(first.try_lock().is_err(), "the first copy is to be read although the last is not replaced");
+            assert_eq!(*published.now(), 1, "the spare value shows it");
+            assert_eq!(published.read(|value| *value), 1, "a reader sees it, or waits");
             drop(reader);
         });
-        assert!(copies.iter().all(|copy| **copy.lock() == 2), "all show it");
+        assert!(copies.iter().all(|copy| *lock(&copy.0) == 2) && *published.now() == 2, "all show it");
+    }
+
+    /// Comparing names is foreign code, and may look names up.
+    #[test]
+    fn one_who_reads_may_read() {
+        let published = Published::new(1);
+        assert_eq!(published.read(|outer| published.read(|inner| outer + inner)), 2);
+    }
+
+    /// Method: the reader holds its copy while the change has locked all before it.
+    #[test]
+    fn one_who_reads_may_read_although_a_change_waits_for_it() {
+        let published = Published::new(1);
+        let first = &published.copies[0].0;
+        let reader = lock(&published.copies[COPIES - 1].0);
+        thread::scope(|scope| {
+            scope.spawn(|| published.change(|value| Ok::<_, ()>(std::mem::replace(value, 2))));
+            while first.try_lock().is_ok() {
+                thread::yield_now();
+            }
+            // Sixteen threads have copies of their own, and each is locked, by the change or by the reader.
+            let read = || published.read(|value| *value);
+            let readers = (0..COPIES).map(|_| scope.spawn(read)).collect::<Vec<_>>();
+            assert!(readers.into_iter().all(|reader| reader.join().is_ok_and(|value| value == 1)));
+            drop(reader);
+        });
+        assert_eq!(published.read(|value| *value), 2);
+    }
+
+    /// A name whose comparison panics must not take the registry along.
+    #[test]
+    fn a_reader_that_panics_harms_nobody() {
+        let published = Published::new(1);
+        let panicked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| published.read(|_| panic!("of a name"))));
+        assert!(panicked.is_err());
+        assert_eq!(published.read(|value| *value), 1);
+        assert_eq!(published.change(|value| Ok::<_, ()>(std::mem::replace(value, 2))), Ok(1));
+        assert_eq!(published.read(|value| *value), 2);
     }
 
     #[test]
@@ -95,7 +150,7 @@ mod tests {
             *value = 2;
             Err::<(), _>("no")
         });
-        assert_eq!((failed, *published.read()), (Err("no"), 1));
+        assert_eq!((failed, published.read(|value| *value)), (Err("no"), 1));
     }
 
     /// Method: the second change is asked for in the middle of the first, which gives it time to overtake.
@@ -122,6 +177,6 @@ mod tests {
             });
             assert_eq!(first, Ok(()));
         });
-        assert_eq!(*published.read(), [1, 2]);
+        assert_eq!(published.read(Vec::clone), [1, 2]);
     }
 }

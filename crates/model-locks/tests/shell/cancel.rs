@@ -107,10 +107,10 @@ fn dropping_a_finished_wait_does_nothing() {
 #[test]
 fn a_forgotten_lease_stays_visible() {
     let lock = ModelLock::new(["engine"], Policy::default());
-    let lease = lock.try_acquire(Ask::new(Class::Background).tag(5)).expect("the lane is free");
+    let lease = lock.try_acquire(Ask::new(Class::Background).tag(5).client(9)).expect("the lane is free");
     let ticket = lease.ticket();
     mem::forget(lease);
-    let state = LaneState::Leased { ticket, class: Class::Background, tag: 5 };
+    let state = LaneState::Leased { ticket, class: Class::Background, tag: 5, client: Some(9) };
     assert_eq!(lock.snapshot().lanes[0].state, state);
 }
 
@@ -121,7 +121,7 @@ fn an_unclaimed_grant_is_visible() {
     let wait = queue(&lock, Ask::new(Class::Interactive).tag(9));
     drop(lease);
     let snapshot = lock.snapshot();
-    let LaneState::Granted { ticket, class, tag } = snapshot.lanes[0].state else { panic!("{snapshot:?}") };
+    let LaneState::Granted { ticket, class, tag, .. } = snapshot.lanes[0].state else { panic!("{snapshot:?}") };
     assert_eq!((ticket.get(), class, tag), (2, Class::Interactive, 9));
     assert_eq!(lock.counts().waiting, 0);
     drop(wait);

@@ -5,10 +5,12 @@
 #![cfg(not(any(model_locks_loom, model_locks_shuttle)))]
 
 mod auto_traits;
+mod borrowed;
 #[cfg(feature = "canary")]
 mod canary;
 mod cancel;
 mod close;
+mod cost;
 mod fair;
 mod homecoming;
 mod lanes;
@@ -24,3 +26,4 @@ mod support;
 mod sweep;
 mod taking;
 mod threads;
+mod words;

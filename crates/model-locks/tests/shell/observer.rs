@@ -19,6 +19,7 @@ impl Observer for Log {
             Event::Released { grant } => format!("{} released #{}", grant.ask.tag, grant.ticket),
             Event::Left { ask, waiting } => format!("{} left, {waiting}", ask.tag),
             Event::Refused { ask, error, waiting } => format!("{} refused: {error}, {waiting}", ask.tag),
+            Event::Busy { ask, waiting } => format!("{} found it busy, {waiting}", ask.tag),
             _ => "?".to_string(),
         };
         self.0.lock().expect("not poisoned").push(line);
@@ -44,6 +45,8 @@ fn it_hears_everything_that_happens_to_an_ask() {
     assert!(log.heard().is_empty());
     let lease = lock.try_acquire(tag(1)).expect("the lane is free");
     assert_eq!(log.heard(), ["1 granted #1, 0"]);
+    assert!(lock.try_acquire(tag(10)).is_err() && lock.try_acquire_ref(tag(11)).is_err());
+    assert_eq!(log.heard(), ["10 found it busy, 0", "11 found it busy, 0"]);
     let mut second = queue(&lock, tag(2).supersede(9));
     let third = queue(&lock, tag(3));
     let fourth = queue(&lock, tag(4));

@@ -2,6 +2,8 @@
 
 use model_locks::{Ask, ModelLock, Policy};
 
+use crate::support::{held, queue_normal};
+
 /// Method: of three lanes one after the other breaks, and each time the rest has to do; then one is repaired.
 #[test]
 fn only_lanes_in_service_count() {
@@ -23,6 +25,17 @@ fn only_lanes_in_service_count() {
     assert_eq!(lock.expected_wait(2), None);
     repair.finish();
     assert_eq!(lock.expected_wait(2), Some(1800));
+}
+
+/// A lane that is granted and not claimed yet comes back as well.
+#[test]
+fn a_lane_that_is_granted_is_in_service() {
+    let (lock, lease) = held();
+    lock.record_hold(600);
+    let wait = queue_normal(&lock);
+    drop(lease);
+    assert_eq!((lock.counts().granted, lock.expected_wait(1)), (1, Some(1200)));
+    drop(wait);
 }
 
 #[test]

@@ -172,3 +172,29 @@ fn a_retired_lane_is_gone() {
     assert_eq!(lock.add_lane(8).expect("open").get(), 1);
     assert_eq!(*wait.lease(), 8);
 }
+
+/// Method: the second of three lanes breaks, then the first; the second is asked for, and nothing else is given out.
+#[test]
+fn a_lane_is_repaired_by_its_id() {
+    let lock = ModelLock::new([1, 2, 3], Policy::default());
+    let leases = [(); 3].map(|()| lock.try_acquire(Ask::default()).expect("a lane is free"));
+    let ids = leases.each_ref().map(|lease| lease.lane());
+    let [first, second, third] = leases;
+    drop(third);
+    second.quarantine("second");
+    first.quarantine("first");
+    assert!(lock.repair_lane(ids[2]).is_none(), "it is sound");
+
+    let mut repair = lock.repair_lane(ids[1]).expect("it is in quarantine");
+    assert_eq!((repair.lane(), repair.reason(), *repair), (ids[1], "second", 2));
+    assert!(lock.repair_lane(ids[1]).is_none(), "it is in repair");
+    *repair = 20;
+    repair.finish();
+    let lease = lock.try_acquire(Ask::default().prefer(ids[1])).expect("it is back");
+    assert_eq!((lease.lane(), *lease), (ids[1], 20));
+    assert!(lock.repair_lane(ids[1]).is_none(), "it is lent");
+
+    lock.close();
+    assert!(lock.repair_lane(ids[0]).is_none(), "what is home stays home");
+    assert_eq!(lock.counts().quarantined, 1);
+}

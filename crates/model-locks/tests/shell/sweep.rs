@@ -15,7 +15,7 @@ fn tags(found: &[model_locks::Unclaimed]) -> Vec<(u64, u64)> {
 #[test]
 fn a_forgotten_grant_is_passed_on() {
     let (lock, lease) = held();
-    let mut forgotten = queue(&lock, Ask::default().tag(1));
+    let mut forgotten = queue(&lock, Ask::default().tag(1).client(4));
     let mut second = queue(&lock, Ask::default().tag(2));
     drop(lease);
     assert_eq!((forgotten.wakes(), second.wakes()), (1, 0));
@@ -29,6 +29,11 @@ fn a_forgotten_grant_is_passed_on() {
     assert_eq!((swept.unclaimed.len(), tags(&swept.revoked)), (0, vec![(1, 10)]));
     assert_eq!((forgotten.wakes(), second.wakes()), (1, 1));
     assert_eq!(lock.counts(), Counts { granted: 1, parked: 1, ..Counts::default() });
+    let parked = lock.snapshot().parked;
+    assert_eq!(
+        parked.iter().map(|one| (one.tag, one.class, one.client)).collect::<Vec<_>>(),
+        [(1, Class::Normal, Some(4))]
+    );
     let lease = second.lease();
     assert_eq!(lease.ticket().get(), 3, "the grant that was taken back used up ticket 2");
 

@@ -55,6 +55,38 @@ fn threads_and_tasks_take_turns_at_one_lane() {
     });
 }
 
+/// Five clients that share two lanes by use, some of whose requests leave: what is counted for whom must
+/// agree with who waits and who holds, which the core asserts of itself, and nobody may sleep for ever.
+#[test]
+fn clients_that_share_and_leave() {
+    explore("clients that share and leave", || {
+        let policy = Policy { fair_share: true, ..Policy::default() };
+        let (lock, watch) = (ModelLock::new([0, 1], policy), Watch::default());
+        let handle = lock.clone();
+        threads(5, move |client| {
+            for _ in 0..3 {
+                let ask = Ask::new(any_class()).client(client / 2).tag(client);
+                let mut early = handle.acquire(ask);
+                let answer = poll_once(&mut early);
+                if chance(2) {
+                    drop((answer, early));
+                    let lease = handle.blocking_acquire(ask).expect("the lock is open");
+                    lease.charge(below(4) as u64);
+                    watch.hold(&lease);
+                    lease.charge(1);
+                } else if let std::task::Poll::Ready(answer) = answer {
+                    watch.hold(&answer.expect("the lock is open"));
+                } else {
+                    let lease = block_on(early).expect("the lock is open");
+                    lease.charge(below(4) as u64);
+                    watch.hold(&lease);
+                }
+            }
+        });
+        assert_idle(&lock, 2);
+    });
+}
+
 /// Seven clients that mostly leave: after one poll, or after two. Whoever stays must be served.
 #[test]
 fn a_storm_of_cancels() {

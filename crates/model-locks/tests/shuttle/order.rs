@@ -12,7 +12,7 @@ use crate::support::{any_class, explore, threads};
 type History = (BTreeMap<u64, (Class, u64)>, Vec<Snapshot>);
 
 /// `count` requests, one a thread, while another thread takes snapshots.
-fn watched(policy: Policy, count: u64, class: fn(u64) -> Class) -> History {
+fn watched(policy: Policy, count: u64, ask: fn(u64) -> Ask) -> History {
     let lock = ModelLock::new([0], policy);
     let granted = Arc::new(Mutex::new(BTreeMap::new()));
     let observed = lock.clone();
@@ -25,7 +25,8 @@ fn watched(policy: Policy, count: u64, class: fn(u64) -> Class) -> History {
     });
     let record = Arc::clone(&granted);
     threads(count, move |tag| {
-        let lease = lock.blocking_acquire(Ask::new(class(tag)).tag(tag)).expect("the lock is open");
+        let lease = lock.blocking_acquire(ask(tag).tag(tag)).expect("the lock is open");
+        lease.charge(tag % 3);
         thread::yield_now();
         record.lock().expect("nobody panics with it").insert(tag, (lease.class(), lease.ticket().get()));
     });
@@ -39,10 +40,29 @@ fn watched(policy: Policy, count: u64, class: fn(u64) -> Class) -> History {
 #[test]
 fn within_a_class_nobody_overtakes() {
     explore("within a class nobody overtakes", || {
-        let (granted, snapshots) = watched(Policy::default(), 6, |_| any_class());
+        let (granted, snapshots) = watched(Policy::default(), 6, |_| Ask::new(any_class()));
         for snapshot in snapshots {
             for (at, first) in snapshot.waiting.iter().enumerate() {
                 let behind = snapshot.waiting[at + 1..].iter().filter(|other| other.class == first.class);
+                for second in behind {
+                    assert!(granted[&first.tag].1 < granted[&second.tag].1, "{} overtook {}", second.tag, first.tag);
+                }
+            }
+        }
+    });
+}
+
+/// The same among the asks of one client, with fair share. Method: three clients of unlike
+/// size, whose holders are charged differently.
+#[test]
+fn with_fair_share_nobody_overtakes_within_a_client() {
+    explore("with fair share nobody overtakes within a client", || {
+        let policy = Policy { fair_share: true, ..Policy::default() };
+        let client = |tag: u64| if tag < 3 { Ask::default().client(tag / 2) } else { Ask::default().client(7) };
+        let (granted, snapshots) = watched(policy, 7, client);
+        for snapshot in snapshots {
+            for (at, first) in snapshot.waiting.iter().enumerate() {
+                let behind = snapshot.waiting[at + 1..].iter().filter(|other| other.client == first.client);
                 for second in behind {
                     assert!(granted[&first.tag].1 < granted[&second.tag].1, "{} overtook {}", second.tag, first.tag);
                 }
@@ -58,8 +78,8 @@ fn the_head_of_a_class_is_passed_over_so_often_and_no_more() {
     explore("the head of a class is passed over a bounded number of times", || {
         const BOUND: u32 = 2;
         let policy = Policy { bypass_max: [0, 0, BOUND], ..Policy::default() };
-        let class = |tag: u64| if tag < 2 { Class::Background } else { Class::Interactive };
-        let (granted, snapshots) = watched(policy, 8, class);
+        let ask = |tag: u64| Ask::new(if tag < 2 { Class::Background } else { Class::Interactive });
+        let (granted, snapshots) = watched(policy, 8, ask);
         for snapshot in snapshots {
             if let Some(head) = snapshot.waiting.iter().find(|waiter| waiter.class == Class::Background) {
                 let passed = granted[&head.tag].1 - snapshot.granted_total - 1;

@@ -31,8 +31,8 @@ impl<V> Lane<V> {
         match self.place {
             _ if self.is_leaving() => LaneState::Leaving,
             Place::Free => LaneState::Free,
-            Place::Granted => LaneState::Granted { ticket, class: ask.class, tag: ask.tag },
-            Place::Leased => LaneState::Leased { ticket, class: ask.class, tag: ask.tag },
+            Place::Granted => LaneState::Granted { ticket, class: ask.class, tag: ask.tag, client: ask.client_key() },
+            Place::Leased => LaneState::Leased { ticket, class: ask.class, tag: ask.tag, client: ask.client_key() },
             Place::Quarantined => {
                 let reason = self.reason.as_ref().expect("a lane in quarantine has a reason");
                 LaneState::Quarantined { reason: Arc::clone(reason) }

@@ -74,8 +74,10 @@ impl World {
             Step::Look(at) => self.look(at),
             Step::Leave(at) => {
                 let (ask, key) = self.waits.remove(at);
-                let waker = self.core.leave(key, &mut effects);
-                assert!(waker.is_none_or(|waker| waker == ask.tag), "a waiter had another's waker");
+                match self.core.leave_list(key) {
+                    Ok(waker) => assert_eq!(waker, ask.tag, "a waiter had another's waker"),
+                    Err(key) => assert_eq!(self.core.leave(key, &mut effects), None, "one who waits is in a list"),
+                }
             }
             Step::Return(at) => {
                 let lane = self.leases.remove(at);

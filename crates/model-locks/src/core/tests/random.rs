@@ -62,7 +62,7 @@ impl Random {
             20..23 => one_of(waits).map(Step::Leave),
             23..30 => one_of(leases).map(Step::Return),
             30..32 => one_of(leases).map(Step::Quarantine),
-            32 => Some(Step::Repair),
+            32 => Some(Step::Repair((self.below(2) == 0).then(|| self.below(4) as u32))),
             33 => one_of(repairs).map(Step::Mend),
             34 => one_of(repairs).map(Step::GiveUp),
             35 => one_of(repairs).map(Step::Retire),

@@ -48,6 +48,10 @@ pub(super) enum Fate {
     Refused(AcquireError),
 }
 
+fn leased(ticket: Ticket, ask: Ask) -> LaneState {
+    LaneState::Leased { ticket, class: ask.class, tag: ask.tag, client: ask.client_key() }
+}
+
 pub(super) type Answer = Result<(LaneId, Ticket), AcquireError>;
 
 impl Reference {
@@ -83,12 +87,21 @@ impl Reference {
         if !self.free.is_empty() {
             let id = self.free.remove(preferred);
             let ticket = self.ticket();
-            self.lanes.insert(id, LaneState::Leased { ticket, class: ask.class, tag: ask.tag });
+            self.lanes.insert(id, leased(ticket, ask));
             self.fair.granted_at_once(ask, id);
             self.granted(id, ticket, ask);
             return Some(Ok((id, ticket)));
         }
         self.out_of_service().map(|error| Err(self.refused(ask, error)))
+    }
+
+    /// Decides at once, or tells that it cannot.
+    pub(super) fn try_ask(&mut self, ask: Ask) -> Option<Answer> {
+        let answer = self.ask(ask);
+        if answer.is_none() {
+            self.news.push(Event::Busy { ask, waiting: self.waiting().count() });
+        }
+        answer
     }
 
     /// Decides at once, or waits.
@@ -126,7 +139,7 @@ impl Reference {
         let (ask, fate) = self.waiters.remove(at);
         match fate {
             Fate::Granted(id, ticket) => {
-                self.lanes.insert(id, LaneState::Leased { ticket, class: ask.class, tag });
+                self.lanes.insert(id, leased(ticket, ask));
                 self.news.push(Event::Claimed { grant: Grant { ticket, lane: id, ask } });
                 Some(Ok((id, ticket)))
             }
@@ -220,7 +233,7 @@ impl Reference {
             self.free.retain(|&free| free != id);
             let (ask, fate) = &mut self.waiters[at];
             *fate = Fate::Granted(id, ticket);
-            self.lanes.insert(id, LaneState::Granted { ticket, class, tag: ask.tag });
+            self.lanes.insert(id, LaneState::Granted { ticket, class, tag: ask.tag, client: ask.client_key() });
             self.woken.push(ask.tag);
             let ask = *ask;
             self.fair.granted(ask, id);
@@ -301,9 +314,10 @@ impl Reference {
         self.lanes.remove(&id).is_some()
     }
 
-    pub(super) fn begin_repair(&mut self) -> Option<LaneId> {
+    pub(super) fn begin_repair(&mut self, which: Option<LaneId>) -> Option<LaneId> {
         let quarantined = |state: &LaneState| matches!(state, LaneState::Quarantined { .. });
-        let id = *self.lanes.iter().find(|(_, state)| quarantined(state))?.0;
+        let mut asked = self.lanes.iter().filter(|(id, _)| which.is_none() || which == Some(**id));
+        let id = *asked.find(|(_, state)| quarantined(state))?.0;
         if self.closed {
             return None;
         }

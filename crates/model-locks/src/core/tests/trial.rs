@@ -24,7 +24,8 @@ pub(super) enum Step {
     /// The second number is what is charged to this lease.
     Charge(usize, u64),
     Quarantine(usize),
-    Repair,
+    /// Any lane, or whatever lane has this number.
+    Repair(Option<u32>),
     Mend(usize),
     GiveUp(usize),
     Retire(usize),
@@ -154,8 +155,8 @@ impl Trial {
             Step::Try(ask) => {
                 let ask = self.next_ask(ask);
                 let taken = self.core.take_free(ask).map(Ok);
-                let got = taken.or_else(|| self.core.refusal(ask).map(Err));
-                let expected = self.reference.ask(ask);
+                let got = taken.or_else(|| self.core.try_refusal(ask).map(Err));
+                let expected = self.reference.try_ask(ask);
                 assert_eq!(got.is_some(), expected.is_some(), "only one decided at once");
                 got.into_iter().zip(expected).for_each(|(got, expected)| self.settle(ask, got, expected));
             }
@@ -165,7 +166,10 @@ impl Trial {
             Step::Leave(at) => {
                 let (tag, key) = self.waits.remove(at);
                 self.reference.leave(tag);
-                self.unused = self.core.leave(key, &mut self.effects);
+                self.unused = match self.core.leave_list(key) {
+                    Ok(waker) => Some(waker),
+                    Err(key) => self.core.leave(key, &mut self.effects),
+                };
             }
             Step::Return(at) => {
                 let (lane, value) = self.leases.remove(at);
@@ -183,7 +187,7 @@ impl Trial {
                 self.reference.quarantine(lane, &reason);
                 self.core.quarantine(lane, value, reason.into(), &mut self.effects);
             }
-            Step::Repair | Step::Mend(_) | Step::GiveUp(_) | Step::Retire(_) => self.mend(step),
+            Step::Repair(_) | Step::Mend(_) | Step::GiveUp(_) | Step::Retire(_) => self.mend(step),
             Step::AddLane => self.add_lane(),
             Step::Close => {
                 self.reference.close();
@@ -309,13 +313,14 @@ impl Trial {
                 self.reference.retire(lane);
                 self.core.retire(lane, &mut self.effects);
             }
-            _ => {
-                let expected = self.reference.begin_repair();
-                let got = self.core.begin_repair();
+            Step::Repair(which) => {
+                let expected = self.reference.begin_repair(which.map(LaneId));
+                let got = self.core.begin_repair(which.map(LaneId));
                 assert_eq!(got.as_ref().map(|(lane, ..)| *lane), expected, "another repair was expected");
                 let repair = got.map(|(lane, value, reason)| (lane, value, reason.to_string()));
                 self.repairs.extend(repair);
             }
+            _ => unreachable!("only the steps of a repair come here"),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Whose turn it is, and what can be seen of a lock.
 
-use super::Reference;
+use super::{Fate, Reference};
 use crate::policy::Class;
-use crate::snapshot::{Counts, LaneId, LaneState, LaneView, Snapshot, WaiterView};
+use crate::snapshot::{Counts, LaneId, LaneState, LaneView, ParkedView, Snapshot, WaiterView};
 
 impl Reference {
     pub(in crate::core::tests) fn counts(&self) -> Counts {
@@ -30,10 +30,18 @@ impl Reference {
             // Lanes that nobody has seen, one for each.
             copy.fair.granted(ask, LaneId(u32::MAX - waiting.len() as u32));
             copy.remember(None);
-            waiting.push(WaiterView { position: waiting.len(), class: ask.class, tag: ask.tag });
+            waiting.push(WaiterView {
+                position: waiting.len(),
+                class: ask.class,
+                tag: ask.tag,
+                client: ask.client_key(),
+            });
         }
         let lanes = self.lanes.iter().map(|(&id, state)| LaneView { id, state: state.clone() }).collect();
-        Snapshot { lanes, waiting, closed: self.closed, granted_total: self.granted_total }
+        let parked = self.waiters.iter().filter(|(_, fate)| *fate == Fate::Parked).map(|(ask, _)| *ask);
+        let parked =
+            parked.map(|ask| ParkedView { class: ask.class, tag: ask.tag, client: ask.client_key() }).collect();
+        Snapshot { lanes, waiting, parked, closed: self.closed, granted_total: self.granted_total }
     }
 
     /// Whose turn it is: the first of the lowest class that has been passed over often enough, else of the highest.
