@@ -72,6 +72,11 @@ impl Engine {
         if rebuilt { Ok(()) } else { Err(LaneBroken { reason: "the script says that this reset fails".into() }) }
     }
 
+    /// Whether a reset is needed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.lock().broken.is_some()
+    }
+
     fn enter_silently(self: &Arc<Self>, visit: Visit) -> Entered {
         let inside = {
             let mut state = self.lock();
@@ -103,7 +108,7 @@ impl Engine {
 impl Entered {
     /// Whether the engine needs a reset first.
     pub(crate) fn is_broken(&self) -> bool {
-        self.engine.lock().broken.is_some()
+        self.engine.is_broken()
     }
 
     /// Breaks the engine.

@@ -70,6 +70,10 @@ impl Lane for MockLane {
         }
     }
 
+    fn is_broken(&self) -> bool {
+        self.engine.is_broken()
+    }
+
     async fn reset(&mut self) -> Result<(), LaneBroken> {
         // After a panic nobody had the chance to wait for this lane's own work.
         self.quiesce().await;

@@ -41,6 +41,15 @@ pub trait Lane: Send + 'static {
     /// May be dropped and called again; the engine stops all the same.
     async fn quiesce(&mut self);
 
+    /// Whether the engine broke for a request that did not hear of it. To be asked after [`quiesce`](Lane::quiesce): a
+    /// stream that is dropped early may leave a [`GenerateError::LaneBroken`](crate::GenerateError) unread. A lane that
+    /// says so needs a [`reset`](Lane::reset) before its next use.
+    ///
+    /// By default `false`: for engines that rebuild by themselves what breaks unheard.
+    fn is_broken(&self) -> bool {
+        false
+    }
+
     /// Makes the lane usable again after [`GenerateError::LaneBroken`](crate::GenerateError) or a panic.
     ///
     /// # Errors

@@ -132,6 +132,12 @@ impl Run {
             lease.quiesce().await;
         }
         match pumped {
+            // It broke behind a client that left or had stopped reading. Whoever comes next must not fail for it.
+            Ok(ending) if lease.is_broken() => {
+                lease.quarantine("it broke for a request that had ended by then");
+                self.repair();
+                (ending, phase, None)
+            }
             Ok(ending) => (ending, phase, Some(lease)),
             Err(reason) => {
                 lease.quarantine(reason.clone());

@@ -155,6 +155,8 @@ impl Line {
             }
             let frame = match body.frame().await {
                 None => break,
+                // A slow reader has all of it by now, and the server that stops does not wait until it has seen the end.
+                Some(Err(_)) if events.is_over && (ask.pace > 0 || ask.stall.is_some()) => return Ok(Went::Gone),
                 Some(Err(error)) => return Ok(self.cut(id, &error)),
                 Some(Ok(frame)) => frame,
             };

@@ -34,8 +34,8 @@ fn model(dice: &mut Dice, number: u64) -> Model {
         name: format!("m{number}"),
         lanes: if dice.percent(70) { 1 } else { dice.small(2, 3) },
         queue_max: *dice.pick(&[0, 1, 2, 3, 5, 8, 64]),
-        max_tokens: dice.small(16, 200),
-        context_len: dice.small(150, 1_000),
+        max_tokens: dice.small(16, 400),
+        context_len: dice.small(150, 2_000),
         bytes_per_token: dice.range(1, 3) as u8,
         load: if dice.percent(40) { 0 } else { dice.range(0, 80) * 100 },
         load_fails: dice.percent(5),
@@ -52,7 +52,12 @@ fn faults(dice: &mut Dice) -> BTreeMap<u64, Fault> {
     let times = if dice.percent(40) { 0 } else { dice.range(1, 6) };
     (0..times)
         .map(|_| {
-            let tokens = if dice.percent(30) { 0 } else { dice.small(1, 20) };
+            // Far into an answer, too, where a slow reader is behind its engine.
+            let tokens = match dice.range(0, 2) {
+                0 => 0,
+                1 => dice.small(1, 20),
+                _ => dice.small(20, 150),
+            };
             let fault = match dice.range(0, 99) {
                 0..15 => Fault::FailAtOnce,
                 15..35 => Fault::Fail(tokens),

@@ -19,6 +19,8 @@ pub struct Facts<'a> {
     pub cases: BTreeMap<&'a str, Case<'a>>,
     /// When the server was asked to stop.
     pub drain: Option<Duration>,
+    /// When it had stopped.
+    pub stopped: Option<Duration>,
 }
 
 /// One request. Every number is a place in the history.
@@ -63,7 +65,13 @@ pub enum End<'a> {
 impl<'a> Facts<'a> {
     /// Sorts a history by its requests.
     pub fn of(history: &'a History) -> Self {
-        let mut facts = Self { world: &history.world, entries: &history.entries, cases: BTreeMap::new(), drain: None };
+        let mut facts = Self {
+            world: &history.world,
+            entries: &history.entries,
+            cases: BTreeMap::new(),
+            drain: None,
+            stopped: None,
+        };
         let asks: BTreeMap<&str, &Ask> = history.world.asks().map(|ask| (ask.id.as_str(), ask)).collect();
         for (at, entry) in history.entries.iter().enumerate() {
             facts.add(at, entry, &asks);
@@ -97,6 +105,7 @@ impl<'a> Facts<'a> {
             }
             What::Engine(engine) => self.engine(at, engine),
             What::DrainBegins => self.drain = Some(entry.at),
+            What::DrainOver => self.stopped = Some(entry.at),
             _ => {}
         }
     }

@@ -9,6 +9,11 @@ pub(super) fn steps(dice: &mut Dice, place: &Neighbourhood) -> Vec<Step> {
         .map(|_| {
             let mut ask = ask(dice, place);
             ask.stream = true;
+            // So much that the engine gets ahead of its reader by all that there is to hold it.
+            if dice.percent(60) {
+                ask.text = ask.text.repeat(dice.range(2, 12) as usize);
+                (ask.max_tokens, ask.stop) = (None, None);
+            }
             if dice.percent(50) {
                 ask.pace = dice.range(1, 30) * 10;
             } else {

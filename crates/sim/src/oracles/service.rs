@@ -51,8 +51,10 @@ pub(super) fn one_outcome(facts: &Facts<'_>) -> Verdict {
 pub(super) fn one_story(facts: &Facts<'_>) -> Verdict {
     for case in facts.cases.values() {
         let Some((at, end)) = case.end() else { continue };
-        // A connection may be cut for one that did not read, and for nobody else.
-        let may_cut = case.ask.stall.is_some() || case.ask.pace > 0;
+        // A connection may be cut for one that did not read; or it ends in the instant in which somebody wanted to use it
+        // again, as connections do that are kept open.
+        let is_late = facts.stopped.is_some_and(|stopped| facts.at(case.sent) >= stopped);
+        let may_cut = case.ask.stall.is_some() || case.ask.pace > 0 || is_late;
         if matches!(end, End::Cut(_)) && !may_cut {
             return object(at, format!("{} reads all it gets and is cut off: {end:?}", case.id));
         }
@@ -128,10 +130,8 @@ pub(super) fn leaving(facts: &Facts<'_>) -> Verdict {
         if let Some((entered, _)) = case.enter.filter(|(entered, _)| facts.at(*entered) > when) {
             return object(entered, format!("{} left at {when:?} and enters an engine", case.id));
         }
-        if let Some((at, _, how)) = case.leave {
-            if facts.at(at) > when + within {
-                return object(at, format!("{} left at {when:?} and its engine stops now: {how:?}", case.id));
-            }
+        if let Some((at, _, how)) = case.leave.filter(|(at, ..)| facts.at(*at) > when + within) {
+            return object(at, format!("{} left at {when:?} and its engine stops now: {how:?}", case.id));
         }
     }
     Ok(())

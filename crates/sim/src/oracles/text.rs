@@ -15,10 +15,9 @@ pub(super) fn own_text(facts: &Facts<'_>) -> Verdict {
         if !alone.text.starts_with(&case.text) {
             return object(case.last, differs(case, &alone));
         }
-        if let Some((at, End::Done(why, tokens))) = case.end() {
-            if case.text != alone.text || why != alone.why || tokens.is_some_and(|tokens| tokens != alone.tokens) {
-                return object(at, differs(case, &alone));
-            }
+        let Some((at, End::Done(why, tokens))) = case.end() else { continue };
+        if case.text != alone.text || why != alone.why || tokens.is_some_and(|tokens| tokens != alone.tokens) {
+            return object(at, differs(case, &alone));
         }
     }
     Ok(())
