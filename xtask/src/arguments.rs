@@ -12,7 +12,8 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone examples package clippy docs canaries sdk loom shuttle sim,
+                            fmt alone examples package clippy docs canaries sdk check loom
+                            shuttle sim,
                             and on request planted deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
@@ -32,13 +33,16 @@ cargo xtask COMMAND
                             lanes, beside other models, and with prompts that begin alike
   bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
                             put the same load on a server and on another one, in turns
+  check    [--no-install] [--complete]
+                            run `edison check` on our server, which must pass, and on servers with
+                            planted faults, which must not; with --complete on every fault
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
   sim      [--seed N] [--seeds N] [--shrink] [--canaries] ...
                             the whole service in virtual time, from seeds, judged by oracles;
                             `sim --help` lists all of it
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
-serve, test, ci, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
+serve, test, ci, check, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
 libclang, git). What is missing is installed with the system's package manager, after saying what,
 why and how; with --no-install the command is only printed. When nothing is missing, nothing is
 printed.
@@ -58,6 +62,7 @@ pub(crate) enum Command {
     Bench { what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
     Canaries { install: bool },
     Sim { rest: Vec<String> },
+    Check { install: bool, complete: bool },
     Sdk { install: bool },
 }
 
@@ -87,6 +92,7 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         }
         "canaries" => Command::Canaries { install: words.install() },
         "sim" => Command::Sim { rest: words.take_all() },
+        "check" => Command::Check { install: words.install(), complete: words.flag("--complete") },
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
     };
@@ -259,8 +265,9 @@ mod tests {
 
     #[test]
     fn help_names_every_command_and_every_step() {
-        let commands =
-            ["serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "sim", "sdk"];
+        let commands = [
+            "serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "check", "sim", "sdk",
+        ];
         for name in commands.into_iter().chain(crate::ci::names()) {
             assert!(HELP.contains(name), "{name}");
         }

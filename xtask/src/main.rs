@@ -7,6 +7,7 @@ mod arguments;
 mod bench;
 mod canaries;
 mod cargo;
+mod check;
 mod checked;
 mod checkers;
 mod ci;
@@ -57,6 +58,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Bench { what, pictures, rest } => bench::run(&what, pictures, &rest),
         Command::Canaries { install } => canaries::run(install),
         Command::Sim { rest } => sim::run(&rest),
+        Command::Check { install, complete } => check::run(install, complete),
         Command::Sdk { install } => sdk::run(install),
     }
 }

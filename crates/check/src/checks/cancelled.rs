@@ -117,8 +117,8 @@ async fn measure(lab: &mut Lab<'_>, leaving: Leaving, alone: &Sample) -> Result<
         }
         if crowd == lab.clients() {
             return Err(format!(
-                "cannot be told: a short answer took {} alone and {} behind {crowd} long ones, so either they run at once \
-                 or are too short",
+                "cannot be told: a short answer took {} alone and {} behind {crowd} long ones, which is too close, or varies \
+                 too much",
                 readable(alone.median()),
                 readable(behind.median()),
             ));
