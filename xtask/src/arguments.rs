@@ -13,7 +13,7 @@ cargo xtask COMMAND
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
                             fmt alone examples package clippy docs canaries sdk check loom
-                            shuttle sim,
+                            shuttle sim timing,
                             and on request planted deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
@@ -37,12 +37,14 @@ cargo xtask COMMAND
                             run `edison check` on our server, which must pass, and on servers with
                             planted faults, which must not; with --complete on every fault
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
+  timing   [--no-install] [--out DIR] [--repeat N]
+                            measure who waits for whom in real time, judge it, and draw it
   sim      [--seed N] [--seeds N] [--shrink] [--canaries] ...
                             the whole service in virtual time, from seeds, judged by oracles;
                             `sim --help` lists all of it
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
-serve, test, ci, check, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
+serve, test, ci, check, timing, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
 libclang, git). What is missing is installed with the system's package manager, after saying what,
 why and how; with --no-install the command is only printed. When nothing is missing, nothing is
 printed.
@@ -63,6 +65,7 @@ pub(crate) enum Command {
     Canaries { install: bool },
     Sim { rest: Vec<String> },
     Check { install: bool, complete: bool },
+    Timing { install: bool, out: Option<String>, repeat: Option<u64> },
     Sdk { install: bool },
 }
 
@@ -93,6 +96,9 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "canaries" => Command::Canaries { install: words.install() },
         "sim" => Command::Sim { rest: words.take_all() },
         "check" => Command::Check { install: words.install(), complete: words.flag("--complete") },
+        "timing" => {
+            Command::Timing { install: words.install(), out: words.value("--out")?, repeat: words.number("--repeat")? }
+        }
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
     };

@@ -28,6 +28,7 @@ mod sim;
 mod stopwatch;
 mod table;
 mod test;
+mod timing;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Canaries { install } => canaries::run(install),
         Command::Sim { rest } => sim::run(&rest),
         Command::Check { install, complete } => check::run(install, complete),
+        Command::Timing { install, out, repeat } => timing::run(install, out, repeat),
         Command::Sdk { install } => sdk::run(install),
     }
 }
