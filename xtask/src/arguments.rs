@@ -1,6 +1,7 @@
 //! The command line: words in, a [`Command`] out.
 
 use crate::failure::{Failure, Outcome};
+use crate::verify::Extent;
 
 /// What `cargo xtask` prints without arguments.
 pub(crate) const HELP: &str = "\
@@ -39,12 +40,15 @@ cargo xtask COMMAND
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
   timing   [--no-install] [--out DIR] [--repeat N]
                             measure who waits for whom in real time, judge it, and draw it
+  verify   [--no-install] [--quick | --complete] [--readme]
+                            run every proof there is and write one report; with --readme also
+                            the table of promises in README.md
   sim      [--seed N] [--seeds N] [--shrink] [--canaries] ...
                             the whole service in virtual time, from seeds, judged by oracles;
                             `sim --help` lists all of it
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
-serve, test, ci, check, timing, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
+serve, test, ci, check, timing, verify, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
 libclang, git). What is missing is installed with the system's package manager, after saying what,
 why and how; with --no-install the command is only printed. When nothing is missing, nothing is
 printed.
@@ -66,6 +70,7 @@ pub(crate) enum Command {
     Sim { rest: Vec<String> },
     Check { install: bool, complete: bool },
     Timing { install: bool, out: Option<String>, repeat: Option<u64> },
+    Verify { install: bool, extent: Extent, readme: bool },
     Sdk { install: bool },
 }
 
@@ -99,11 +104,23 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "timing" => {
             Command::Timing { install: words.install(), out: words.value("--out")?, repeat: words.number("--repeat")? }
         }
+        "verify" => {
+            Command::Verify { install: words.install(), extent: extent(&mut words)?, readme: words.flag("--readme") }
+        }
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
     };
     words.finish()?;
     Ok(command)
+}
+
+fn extent(words: &mut Words) -> Outcome<Extent> {
+    match (words.flag("--quick"), words.flag("--complete")) {
+        (false, false) => Ok(Extent::Usual),
+        (true, false) => Ok(Extent::Quick),
+        (false, true) => Ok(Extent::Complete),
+        (true, true) => Err(Failure::usage("`verify` takes --quick or --complete, not both")),
+    }
 }
 
 /// The words of one command that have not been understood yet.

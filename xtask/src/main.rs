@@ -26,9 +26,11 @@ mod setup;
 mod shuttle;
 mod sim;
 mod stopwatch;
+mod subset;
 mod table;
 mod test;
 mod timing;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Sim { rest } => sim::run(&rest),
         Command::Check { install, complete } => check::run(install, complete),
         Command::Timing { install, out, repeat } => timing::run(install, out, repeat),
+        Command::Verify { install, extent, readme } => verify::run(install, extent, readme),
         Command::Sdk { install } => sdk::run(install),
     }
 }

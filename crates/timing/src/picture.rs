@@ -34,7 +34,7 @@ pub(crate) fn of(results: &[Result], engine: Engine) -> String {
         engine.describe()
     );
     svg.text((MARGIN, 48.0), "start", "small", &line);
-    legend(&mut svg, 36.0);
+    legend(&mut svg, 28.0);
     let mut y = 78.0;
     for result in results.iter().filter(|result| result.engine == engine) {
         if let Some(played) = result.typical() {
