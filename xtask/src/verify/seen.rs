@@ -23,7 +23,7 @@ impl Seen {
     pub(super) fn read(&mut self, step: &str, output: &str) {
         let is_table = matches!(step, "loom" | "shuttle");
         let mut program = Vec::new();
-        for line in output.lines().map(str::trim) {
+        for line in without_colours(output).lines().map(str::trim) {
             if let Some(running) = line.strip_prefix("Running ") {
                 program = of_program(running);
             } else if let Some((test, passed)) = of_libtest(line) {
@@ -60,6 +60,14 @@ impl Seen {
     }
 }
 
+/// The text without the sequences that colour it: trybuild colours its lines wherever they go.
+fn without_colours(text: &str) -> String {
+    let mut pieces = text.split('\u{1b}');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let rest = pieces.map(|piece| piece.split_once('m').map_or(piece, |(_, rest)| rest));
+    first + &rest.collect::<String>()
+}
+
 fn same(word: &str) -> String {
     word.replace('-', "_")
 }
@@ -76,7 +84,8 @@ fn of_program(running: &str) -> Vec<String> {
 /// `test NAME ... ok`, with what libtest and trybuild put between and behind.
 fn of_libtest(line: &str) -> Option<(&str, bool)> {
     let (test, verdict) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
-    let test = test.split(" - ").next()?;
+    // Behind the name stands what is expected of a case: `forge.rs [should fail to compile]`, `x - should panic`.
+    let test = test.split(' ').next()?;
     match verdict.split_whitespace().next()? {
         "ok" => Some((test, true)),
         "FAILED" | "error" | "mismatch" => Some((test, false)),
@@ -101,8 +110,9 @@ mod tests {
 test core::tests::exhaustive::one_lane ... ok
      Running tests/engine.rs (target/debug/deps/engine-4567)
 test answers_under_load ... FAILED
-test fail/forge.rs - should fail to compile ... ok
-test tests/fail/forged.rs [should fail to compile] ... ok
+test refuses - should panic ... ok
+\u{1b}[0mtest \u{1b}[0m\u{1b}[1mtests/fail/forge.rs\u{1b}[0m [should fail to compile] ... \u{1b}[0m\u{1b}[32mok
+\u{1b}[0mtest \u{1b}[0m\u{1b}[1mtests/fail/kept.rs\u{1b}[0m [should fail to compile] ... \u{1b}[0m\u{1b}[31mmismatch
 test result: FAILED. 1 passed
 ";
 
@@ -116,7 +126,9 @@ test result: FAILED. 1 passed
         assert_eq!(seen.look_up("loom::one_lane"), Known::Unseen, "it passed, but not there");
         assert_eq!(seen.look_up("engine::answers_under_load"), Known::Failed);
         assert_eq!(seen.look_up("lane"), Known::Unseen, "a name is compared whole");
+        assert_eq!(seen.look_up("refuses"), Known::Passed);
         assert_eq!(seen.look_up("forge.rs"), Known::Passed);
+        assert_eq!(seen.look_up("kept.rs"), Known::Failed);
     }
 
     #[test]
