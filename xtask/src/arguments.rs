@@ -1,6 +1,7 @@
 //! The command line: words in, a [`Command`] out.
 
 use crate::failure::{Failure, Outcome};
+use crate::verify::Extent;
 
 /// What `cargo xtask` prints without arguments.
 pub(crate) const HELP: &str = "\
@@ -12,7 +13,8 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone examples package clippy docs canaries sdk loom shuttle sim,
+                            fmt alone examples package clippy docs canaries sdk check loom
+                            shuttle sim timing,
                             and on request planted deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with
@@ -32,13 +34,21 @@ cargo xtask COMMAND
                             lanes, beside other models, and with prompts that begin alike
   bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
                             put the same load on a server and on another one, in turns
+  check    [--no-install] [--complete]
+                            run `edison check` on our server, which must pass, and on servers with
+                            planted faults, which must not; with --complete on every fault
   canaries [--no-install]   plant bugs in the locks; each must turn a named test red
+  timing   [--no-install] [--out DIR] [--repeat N]
+                            measure who waits for whom in real time, judge it, and draw it
+  verify   [--no-install] [--quick | --complete] [--readme]
+                            run every proof there is and write one report; with --readme also
+                            the table of promises in README.md
   sim      [--seed N] [--seeds N] [--shrink] [--canaries] ...
                             the whole service in virtual time, from seeds, judged by oracles;
                             `sim --help` lists all of it
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
-serve, test, ci, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
+serve, test, ci, check, timing, verify, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
 libclang, git). What is missing is installed with the system's package manager, after saying what,
 why and how; with --no-install the command is only printed. When nothing is missing, nothing is
 printed.
@@ -58,6 +68,9 @@ pub(crate) enum Command {
     Bench { what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
     Canaries { install: bool },
     Sim { rest: Vec<String> },
+    Check { install: bool, complete: bool },
+    Timing { install: bool, out: Option<String>, repeat: Option<u64> },
+    Verify { install: bool, extent: Extent, readme: bool },
     Sdk { install: bool },
 }
 
@@ -87,11 +100,27 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         }
         "canaries" => Command::Canaries { install: words.install() },
         "sim" => Command::Sim { rest: words.take_all() },
+        "check" => Command::Check { install: words.install(), complete: words.flag("--complete") },
+        "timing" => {
+            Command::Timing { install: words.install(), out: words.value("--out")?, repeat: words.number("--repeat")? }
+        }
+        "verify" => {
+            Command::Verify { install: words.install(), extent: extent(&mut words)?, readme: words.flag("--readme") }
+        }
         "sdk" => Command::Sdk { install: words.install() },
         _ => return Err(Failure::usage(format!("unknown command `{name}`"))),
     };
     words.finish()?;
     Ok(command)
+}
+
+fn extent(words: &mut Words) -> Outcome<Extent> {
+    match (words.flag("--quick"), words.flag("--complete")) {
+        (false, false) => Ok(Extent::Usual),
+        (true, false) => Ok(Extent::Quick),
+        (false, true) => Ok(Extent::Complete),
+        (true, true) => Err(Failure::usage("`verify` takes --quick or --complete, not both")),
+    }
 }
 
 /// The words of one command that have not been understood yet.
@@ -259,8 +288,9 @@ mod tests {
 
     #[test]
     fn help_names_every_command_and_every_step() {
-        let commands =
-            ["serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "sim", "sdk"];
+        let commands = [
+            "serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "check", "sim", "sdk",
+        ];
         for name in commands.into_iter().chain(crate::ci::names()) {
             assert!(HELP.contains(name), "{name}");
         }

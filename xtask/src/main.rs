@@ -7,6 +7,7 @@ mod arguments;
 mod bench;
 mod canaries;
 mod cargo;
+mod check;
 mod checked;
 mod checkers;
 mod ci;
@@ -25,8 +26,11 @@ mod setup;
 mod shuttle;
 mod sim;
 mod stopwatch;
+mod subset;
 mod table;
 mod test;
+mod timing;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -57,6 +61,9 @@ fn dispatch(command: Command) -> Outcome {
         Command::Bench { what, pictures, rest } => bench::run(&what, pictures, &rest),
         Command::Canaries { install } => canaries::run(install),
         Command::Sim { rest } => sim::run(&rest),
+        Command::Check { install, complete } => check::run(install, complete),
+        Command::Timing { install, out, repeat } => timing::run(install, out, repeat),
+        Command::Verify { install, extent, readme } => verify::run(install, extent, readme),
         Command::Sdk { install } => sdk::run(install),
     }
 }

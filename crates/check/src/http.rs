@@ -1,6 +1,7 @@
 //! One request on a connection of its own. Dropping what it gives closes the connection, as a client that leaves does.
 
 use std::io;
+use std::pin::pin;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -53,7 +54,7 @@ impl Drop for Wire {
     }
 }
 
-/// Sends a request and waits for the head of its answer. `sent` is called when the connection is there.
+/// Sends a request and waits for the head of its answer. `sent` is called when the request has been written.
 ///
 /// # Cancel safety
 /// Dropping the future closes the connection.
@@ -67,9 +68,28 @@ pub(crate) async fn send(
     let io = target.connect().await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await?;
     let wire = Wire(tokio::spawn(connection).abort_handle());
+    let mut answer = pin!(sender.send_request(request(target, method, path, body)?));
+    // The connection's task writes the request when it is polled. Whoever is told too early may leave, or let somebody
+    // else ask, before the server has heard of this request at all.
+    let early = tokio::select! {
+        biased;
+        answer = answer.as_mut() => Some(answer),
+        () = let_others_run() => None,
+    };
     sent();
-    let (head, body) = sender.send_request(request(target, method, path, body)?).await?.into_parts();
+    let answer = match early {
+        Some(answer) => answer,
+        None => answer.await,
+    };
+    let (head, body) = answer?.into_parts();
     Ok(Reply { status: head.status, headers: head.headers, body: Limited::new(body, ANSWER_MAX_BYTES), _wire: wire })
+}
+
+/// Gives the other tasks of this thread their turns: one to take the request, one to write it.
+async fn let_others_run() {
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn request(target: &Target, method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Lost> {

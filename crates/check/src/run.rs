@@ -86,7 +86,8 @@ async fn judge(
     earlier: &[Finding],
 ) -> Result<Judgement, (Judgement, &'static str)> {
     let judgement = checks::judge(check, lab, earlier).await;
-    match lab.settle(lab.clients() * 4 + lab.options.flood).await {
+    let owed = checks::left_behind(check, lab);
+    match lab.settle(owed).await {
         Ok(()) => Ok(judgement),
         Err(why) => {
             let before = judgement.evidence;

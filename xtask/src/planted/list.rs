@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::subset::{self, Entry, Value};
+use crate::subset::{self, Entry, Value, take_text, take_texts};
 
 /// Where a test is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +96,7 @@ impl Bug {
 pub(super) fn parse(text: &str) -> Result<Vec<Bug>, String> {
     let mut names = BTreeSet::new();
     let mut bugs = Vec::new();
-    for (line, entry) in subset::entries(text)? {
+    for (line, entry) in subset::entries(text, "[[bug]]")? {
         let bug = bug(entry).map_err(|why| format!("the bug on line {line}: {why}"))?;
         if !names.insert(bug.name.clone()) {
             return Err(format!("the bug on line {line}: a second `{}`", bug.name));
@@ -108,18 +108,21 @@ pub(super) fn parse(text: &str) -> Result<Vec<Bug>, String> {
 
 fn bug(mut entry: Entry) -> Result<Bug, String> {
     // For people; that it is there is all that is asked.
-    text(&mut entry, "why")?;
-    let tests = texts(&mut entry, "tests")?.iter().map(|test| Test::parse(test)).collect::<Result<Vec<_>, _>>()?;
+    take_text(&mut entry, "why")?;
+    let tests = take_texts(&mut entry, "tests")?.iter().map(|test| Test::parse(test)).collect::<Result<Vec<_>, _>>()?;
     if tests.is_empty() {
         return Err("`tests` is empty: a bug that nothing must find proves nothing".to_owned());
     }
     let bug = Bug {
-        name: text(&mut entry, "name")?,
-        file: text(&mut entry, "file")?,
-        find: text(&mut entry, "find")?,
-        replace: text(&mut entry, "replace")?,
+        name: take_text(&mut entry, "name")?,
+        file: take_text(&mut entry, "file")?,
+        find: take_text(&mut entry, "find")?,
+        replace: take_text(&mut entry, "replace")?,
         tests,
-        missed_by: texts(&mut entry, "missed_by")?.iter().map(|name| Layer::named(name)).collect::<Result<_, _>>()?,
+        missed_by: take_texts(&mut entry, "missed_by")?
+            .iter()
+            .map(|name| Layer::named(name))
+            .collect::<Result<_, _>>()?,
         hangs: matches!(entry.remove("hangs"), Some(Value::Flag(true))),
     };
     if bug.find.trim().is_empty() || bug.find == bug.replace {
@@ -131,22 +134,7 @@ fn bug(mut entry: Entry) -> Result<Bug, String> {
     }
 }
 
-fn text(entry: &mut Entry, key: &str) -> Result<String, String> {
-    match entry.remove(key) {
-        Some(Value::Text(text)) => Ok(text),
-        _ => Err(format!("there is no text `{key}`")),
-    }
-}
-
 /// None at all if the key is not there.
-fn texts(entry: &mut Entry, key: &str) -> Result<Vec<String>, String> {
-    match entry.remove(key) {
-        None => Ok(Vec::new()),
-        Some(Value::Texts(texts)) => Ok(texts),
-        Some(_) => Err(format!("`{key}` is not a list")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

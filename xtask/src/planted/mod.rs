@@ -6,7 +6,6 @@
 
 mod copy;
 mod list;
-mod subset;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -106,6 +106,12 @@ const TABLE: &[Row] = &[
         reason: "tests of promises see what a user of the crates sees; nobody depends on them",
     },
     Row {
+        name: "timing",
+        members: &["backend", "backend-llama", "backend-mock", "serving"],
+        outside: Outside::AllBut(&[HTTP, ENGINE]),
+        reason: "it times the locks below HTTP, over each engine; nobody depends on it",
+    },
+    Row {
         name: "sim",
         members: &["backend", "backend-mock", "model-locks", "serving", "server"],
         outside: Outside::AllBut(&[ENGINE]),

@@ -43,7 +43,7 @@ pub(super) async fn judge(lab: &mut Lab<'_>) -> Judgement {
     let flood = lab.options.flood;
     lab.say(format!("{flood} clients ask at once"));
     let talks: Vec<Talk> = (0..flood).map(|_| lab.start(lab.long())).collect();
-    let mut most = Census::default();
+    let mut end = Census::default();
     let (mut same, mut last) = (0, usize::MAX);
     for _ in 0..TICKS_MAX {
         tokio::time::sleep(TICK).await;
@@ -51,9 +51,8 @@ pub(super) async fn judge(lab: &mut Lab<'_>) -> Judgement {
         let is_settled = now.connecting == 0 && now.turned_away == last;
         same = if is_settled { same + 1 } else { 0 };
         last = now.turned_away;
-        // Who waits is counted at the height of the flood, who was refused at its end.
-        let waiting = most.waiting.max(now.waiting);
-        most = Census { waiting, ..now };
+        // In the middle of the flood who will be refused looks like one who waits. At its end it does not.
+        end = now;
         if same == TICKS_SAME {
             break;
         }
@@ -62,18 +61,20 @@ pub(super) async fn judge(lab: &mut Lab<'_>) -> Judgement {
     for talk in talks {
         talk.leave().await;
     }
-    verdict(lab, &most, broken)
+    verdict(lab, &end, broken)
 }
 
 fn verdict(lab: &Lab<'_>, seen: &Census, broken: usize) -> Judgement {
     let (flood, waiting) = (lab.options.flood, seen.waiting);
     if let Some(bound) = lab.options.queue_max.filter(|bound| waiting > *bound) {
-        return Judgement::fail(format!("{waiting} waited at one time, and the bound is said to be {bound}"));
+        return Judgement::fail(format!(
+            "{waiting} still waited after the last refusal, and the bound is said to be {bound}"
+        ));
     }
     if seen.turned_away > 0 {
         let status = seen.status.unwrap_or_default();
         return Judgement::pass(format!(
-            "of {flood} at once {} were refused with {status}, and {waiting} waited at most",
+            "of {flood} at once {} were refused with {status}; after that {waiting} still waited",
             seen.turned_away
         ));
     }

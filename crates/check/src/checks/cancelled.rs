@@ -98,38 +98,58 @@ async fn short(lab: &mut Lab<'_>) -> Result<Duration, String> {
     }
 }
 
-/// The share of the left-over work that the next client waits for: about 0 where it stops, about 1 where it goes on.
-async fn measure(lab: &mut Lab<'_>, leaving: Leaving, alone: &Sample) -> Result<f64, String> {
-    for crowd in [1, lab.clients()] {
-        let (mut behind, mut after) = (Sample::default(), Sample::default());
-        for trial in 0..trials(lab) {
-            lab.say(format!("leaving {}, trial {} of {}", leaving.describe(), trial + 1, trials(lab)));
-            // Taken in turn, so that whatever slows the machine for a while slows both.
-            behind.push(trial_with(lab, leaving, crowd, false).await?);
-            lab.settle(crowd + 1).await?;
-            after.push(trial_with(lab, leaving, crowd, true).await?);
-            lab.settle(crowd + 1).await?;
-        }
-        let floor = if matches!(leaving, Leaving::Queued) { queued_floor(lab, alone, &behind) } else { alone.median() };
-        let apart = behind.median() - floor;
-        if behind.is_clearly_longer_than(alone) && apart > 4.0 * behind.spread().max(after.spread()).min(apart / 4.0) {
-            return Ok((after.median() - floor) / apart);
-        }
-        if crowd == lab.clients() {
-            return Err(format!(
-                "cannot be told: a short answer took {} alone and {} behind {crowd} long ones, so either they run at once \
-                 or are too short",
-                readable(alone.median()),
-                readable(behind.median()),
-            ));
-        }
-    }
-    Err("it was not tried".to_owned())
+/// Three times of a short answer, which tell what became of the work in front of it.
+#[derive(Default)]
+struct Times {
+    /// With nobody in front who leaves. In the queue there is still the one that is being served.
+    without: Sample,
+    /// Behind those who stay.
+    behind: Sample,
+    /// After they have left.
+    after: Sample,
 }
 
-/// Who leaves the queue leaves one long answer running in front of it, which the next one waits for in any case.
-fn queued_floor(lab: &Lab<'_>, alone: &Sample, behind: &Sample) -> f64 {
-    (behind.median() - lab.known.facts.long_seconds).max(alone.median())
+impl Times {
+    /// The share of the left-over work that the next one waits for: about 0 where it stops, about 1 where it goes on.
+    /// `None` where the work cannot be seen at all.
+    fn share(&self) -> Option<f64> {
+        let apart = self.behind.median() - self.without.median();
+        let is_clear = apart > 2.0 * self.behind.spread().max(self.without.spread()).max(self.after.spread());
+        let is_long = apart >= self.without.median() * 0.5;
+        (is_clear && is_long).then(|| (self.after.median() - self.without.median()) / apart)
+    }
+}
+
+/// Tries with one who leaves, and where that shows nothing, with as many as there are clients.
+async fn measure(lab: &mut Lab<'_>, leaving: Leaving, alone: &Sample) -> Result<f64, String> {
+    let mut seen = String::new();
+    for crowd in [1, lab.clients()] {
+        let mut times = Times::default();
+        for trial in 0..trials(lab) {
+            lab.say(format!("leaving {}, trial {} of {}", leaving.describe(), trial + 1, trials(lab)));
+            // Taken in turn, so that whatever slows the machine for a while slows all of them.
+            if matches!(leaving, Leaving::Queued) {
+                times.without.push(trial_with(lab, leaving, 0, false).await?);
+                lab.settle(1).await?;
+            }
+            times.behind.push(trial_with(lab, leaving, crowd, false).await?);
+            lab.settle(crowd + 1).await?;
+            times.after.push(trial_with(lab, leaving, crowd, true).await?);
+            lab.settle(crowd + 1).await?;
+        }
+        if times.without.len() == 0 {
+            times.without = alone.clone();
+        }
+        if let Some(share) = times.share() {
+            return Ok(share);
+        }
+        let (without, behind) = (readable(times.without.median()), readable(times.behind.median()));
+        seen = format!(
+            "cannot be told: a short answer took {without} without and {behind} with {crowd} in front, which is too close, or \
+             varies too much"
+        );
+    }
+    Err(seen)
 }
 
 /// How long a short answer takes that is asked for in the middle of `crowd` long ones; with `leave`, after they left.
@@ -151,7 +171,7 @@ async fn trial_with(lab: &mut Lab<'_>, leaving: Leaving, crowd: usize, leave: bo
         Leaving::Whole => tokio::time::sleep(lab.long_alone().took / 4).await,
         Leaving::Queued => {}
     }
-    if talks[0].has_ended() && crowd == 1 {
+    if crowd == 1 && talks[0].has_ended() {
         return Err("the longest answer is too quick to be left in its middle".to_owned());
     }
     if leave {
@@ -171,5 +191,33 @@ impl Leaving {
             Self::Whole => "before an answer that is not streamed",
             Self::Queued => "from the queue",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Times;
+
+    fn times(without: [u64; 3], behind: [u64; 3], after: [u64; 3]) -> Option<f64> {
+        let mut times = Times::default();
+        without.iter().for_each(|millis| times.without.push(Duration::from_millis(*millis)));
+        behind.iter().for_each(|millis| times.behind.push(Duration::from_millis(*millis)));
+        after.iter().for_each(|millis| times.after.push(Duration::from_millis(*millis)));
+        times.share()
+    }
+
+    #[test]
+    fn the_share_is_of_what_the_work_in_front_costs() {
+        let of = |after| times([10, 10, 11], [110, 110, 112], [after; 3]).expect("it is clear");
+        assert_eq!([of(10), of(60), of(110)].map(|share| (share * 100.0).round()), [0.0, 50.0, 100.0]);
+    }
+
+    /// Where those in front made no difference, the wait cannot have been for them.
+    #[test]
+    fn work_that_makes_no_difference_cannot_be_seen() {
+        assert_eq!(times([60, 61, 62], [60, 62, 63], [60, 61, 62]), None);
+        assert_eq!(times([10, 60, 110], [110, 160, 210], [10, 60, 110]), None, "it varies as much");
     }
 }

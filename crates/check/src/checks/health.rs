@@ -25,7 +25,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// Clients for each one of the other checks: more than a pool of threads usually has.
-const CROWD: usize = 4;
+pub(super) const CROWD: usize = 4;
 /// How often it is asked.
 const POLLS: usize = 40;
 
@@ -76,7 +76,9 @@ fn verdict(lab: &Lab<'_>, path: &str, alone: &Sample, busy: &Sample) -> Judgemen
         readable(lab.known.facts.long_seconds),
     );
     match share {
-        share if share >= 0.5 => Judgement::fail(format!("it waits for the model: {evidence}")),
+        share if share >= 0.5 && busy.is_clearly_longer_than(alone) => {
+            Judgement::fail(format!("it waits for the model: {evidence}"))
+        }
         share if share <= 0.25 => Judgement::pass(evidence),
         _ => Judgement::inconclusive(evidence),
     }

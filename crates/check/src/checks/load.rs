@@ -4,7 +4,7 @@
 //! one time, and every answer has to be the one that was given alone, byte for byte.
 
 use super::{Check, Judgement};
-use crate::chat::{Answer, Ask};
+use crate::chat::{Answer, Ask, End};
 use crate::lab::{Kinship, Lab, echo, kinship, quoted};
 
 pub(super) const CHECK: Check = Check {
@@ -38,6 +38,9 @@ pub(super) async fn judge(lab: &mut Lab<'_>, crossed_failed: bool, cut_failed: b
                 _ if known => explained += 1,
                 kin => different.push(complaint(at + 1, &kin, answer, &alone[at])),
             }
+        }
+        if answers.iter().any(|answer| matches!(answer.end, End::Late(_))) {
+            break; // It hangs. Another round would only take as long.
         }
     }
     if !different.is_empty() {

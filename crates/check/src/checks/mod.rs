@@ -75,6 +75,17 @@ pub(crate) async fn judge(check: &Check, lab: &mut Lab<'_>, earlier: &[Finding])
     }
 }
 
+/// Long answers that a check walks away from at most. A server that does not notice still makes them.
+pub(crate) fn left_behind(check: &Check, lab: &Lab<'_>) -> usize {
+    match check.name {
+        "leaver" => lab.rounds() * 3,
+        "cancelled" => lab.clients() + 1,
+        "health" => lab.clients() * health::CROWD,
+        "bound" => lab.options.flood,
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::CHECKS;

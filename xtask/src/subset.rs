@@ -1,6 +1,6 @@
-//! Reading the part of TOML in which the list of planted bugs is written.
+//! Reading the part of TOML in which the lists of this repository are written: planted bugs, promises, verdicts.
 //!
-//! `[[bug]]` begins an entry; `key = value` follows, where a value is `"text"`, `'''` several lines
+//! A line such as `[[bug]]` begins an entry; `key = value` follows, where a value is `"text"`, `'''` several lines
 //! `'''`, a list of texts, or `true` and `false`. That is little enough to be read by hand, and
 //! xtask has no dependencies.
 
@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 
 /// A value, as far as the list has any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Texts(Vec<String>),
     Flag(bool),
 }
 
 /// The keys of one entry.
-pub(super) type Entry = BTreeMap<String, Value>;
+pub(crate) type Entry = BTreeMap<String, Value>;
 
-/// The entries of `text`, each with the line on which it begins.
+/// The entries of `text`, each of which begins with the line `header`, with the number of that line.
 ///
 /// # Errors
 /// What is not understood, with its line.
-pub(super) fn entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
+pub(crate) fn entries(text: &str, header: &str) -> Result<Vec<(usize, Entry)>, String> {
     let mut lines = Lines { rest: text, number: 0 };
     let mut entries = Vec::<(usize, Entry)>::new();
     while let Some(line) = lines.next() {
@@ -29,12 +29,12 @@ pub(super) fn entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
         match line.trim() {
             "" => {}
             comment if comment.starts_with('#') => {}
-            "[[bug]]" => entries.push((at, Entry::new())),
+            line if line == header => entries.push((at, Entry::new())),
             pair => {
                 let (key, value) =
                     pair.split_once('=').ok_or_else(|| format!("line {at}: no `key = value`: {pair}"))?;
                 let value = lines.value(value.trim()).map_err(|why| format!("line {at}: {why}"))?;
-                let (_, entry) = entries.last_mut().ok_or_else(|| format!("line {at}: no [[bug]] above it"))?;
+                let (_, entry) = entries.last_mut().ok_or_else(|| format!("line {at}: no {header} above it"))?;
                 if entry.insert(key.trim().to_owned(), value).is_some() {
                     return Err(format!("line {at}: a second `{}` in one entry", key.trim()));
                 }
@@ -42,6 +42,29 @@ pub(super) fn entries(text: &str) -> Result<Vec<(usize, Entry)>, String> {
         }
     }
     Ok(entries)
+}
+
+/// Takes the text `key` out of an entry.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn take_text(entry: &mut Entry, key: &str) -> Result<String, String> {
+    match entry.remove(key) {
+        Some(Value::Text(text)) => Ok(text),
+        _ => Err(format!("there is no text `{key}`")),
+    }
+}
+
+/// Takes the list `key` out of an entry; an empty one where it is absent.
+///
+/// # Errors
+/// It is something else.
+pub(crate) fn take_texts(entry: &mut Entry, key: &str) -> Result<Vec<String>, String> {
+    match entry.remove(key) {
+        None => Ok(Vec::new()),
+        Some(Value::Texts(texts)) => Ok(texts),
+        Some(_) => Err(format!("`{key}` is not a list")),
+    }
 }
 
 /// The lines that are not read yet.
@@ -138,7 +161,7 @@ tests = ["d"]
 
     #[test]
     fn entries_are_read_with_the_line_on_which_they_begin() {
-        let entries = entries(LIST).unwrap();
+        let entries = entries(LIST, "[[bug]]").unwrap();
         assert_eq!(entries.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 15]);
         let (_, one) = &entries[0];
         assert_eq!(one["name"], text_of("one"));
@@ -161,7 +184,7 @@ tests = ["d"]
             ("[[bug]]\ntests = [\"a\"", 2),
             ("[[bug]]\nfind = '''x''' y", 2),
         ] {
-            let error = entries(text).expect_err(text);
+            let error = entries(text, "[[bug]]").expect_err(text);
             assert!(error.starts_with(&format!("line {line}: ")), "{text}: {error}");
         }
     }
