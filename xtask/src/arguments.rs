@@ -12,7 +12,7 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone examples package clippy docs canaries sdk loom shuttle sim,
+                            fmt alone examples package clippy docs canaries sdk clients loom shuttle sim,
                             and on request planted deny msrv miri semver
   loom     [--complete] [-- FILTER]
                             check every schedule of small programs around the lock; with

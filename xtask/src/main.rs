@@ -10,6 +10,7 @@ mod cargo;
 mod checked;
 mod checkers;
 mod ci;
+mod clients;
 mod enumerate;
 mod failure;
 mod libtest;
