@@ -11,6 +11,7 @@ mod check;
 mod checked;
 mod checkers;
 mod ci;
+mod clients;
 mod enumerate;
 mod failure;
 mod libtest;

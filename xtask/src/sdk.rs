@@ -13,13 +13,13 @@ const SCRIPT: &str = "tests/sdk/openai_python.py";
 pub(crate) fn run(install: bool) -> Outcome {
     let tools = setup::check(install)?;
     let edison = cargo::build_edison(false, |command| tools.apply(command))?;
-    let python = environment(&cargo::root().join("target/sdk-venv"))?;
+    let python = environment(&cargo::root().join("target/sdk-venv"), REQUIREMENTS)?;
     cargo::run(cargo::program_at_root(&python).arg(SCRIPT).env("EDISON_BIN", edison))
 }
 
-/// Makes the virtual environment `folder`, or brings it up to date, and returns its Python.
-fn environment(folder: &Path) -> Outcome<PathBuf> {
-    let wanted = cargo::root().join(REQUIREMENTS);
+/// Makes the virtual environment `folder` of what this file asks for, or brings it up to date, and returns its Python.
+pub(crate) fn environment(folder: &Path, requirements: &str) -> Outcome<PathBuf> {
+    let wanted = cargo::root().join(requirements);
     let wanted = fs::read(&wanted).map_err(|error| Failure::new(format!("{}: {error}", wanted.display())))?;
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // Written last, so that an installation that was cut off is made again.
@@ -29,7 +29,7 @@ fn environment(folder: &Path) -> Outcome<PathBuf> {
     }
     make(folder)?;
     let pip = "-m pip install --quiet --disable-pip-version-check -r";
-    cargo::run(cargo::program_at_root(&python).args(pip.split(' ')).arg(REQUIREMENTS))?;
+    cargo::run(cargo::program_at_root(&python).args(pip.split(' ')).arg(requirements))?;
     fs::write(&installed, wanted).map_err(|error| Failure::new(format!("{}: {error}", installed.display())))?;
     Ok(python)
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use backend::Capabilities;
+
+use crate::rules::Rules;
 use crate::{Fault, Reply};
 
 /// What a [`MockBackend`](crate::MockBackend) plays.
@@ -10,6 +13,10 @@ use crate::{Fault, Reply};
 pub struct MockConfig {
     /// The models by the name that [`ModelSpec::name`](backend::ModelSpec) asks for; none by default.
     pub models: BTreeMap<String, ModelScript>,
+    /// What answers whom, before a model's own reply does; no rules by default.
+    pub rules: Rules,
+    /// Decides about jitter and about faults by chance; default 0.
+    pub seed: u64,
     /// What follows when an engine is entered twice; by default the second comer panics.
     pub on_overlap: OnOverlap,
     /// Entries that the journal keeps, the latest ones; default 65536.
@@ -23,6 +30,8 @@ impl Default for MockConfig {
     fn default() -> Self {
         Self {
             models: BTreeMap::new(),
+            rules: Rules::default(),
+            seed: 0,
             on_overlap: OnOverlap::default(),
             journal_max: 65_536,
             #[cfg(feature = "canary")]
@@ -71,7 +80,17 @@ pub struct ModelScript {
     pub time_per_token: Duration,
     /// How long the engine goes on after it was asked to stop.
     pub stop_delay: Duration,
-    /// What the model answers; by default [`Reply::Demo`].
+    /// By how many percent, at most, each wait of a generation is shorter or longer than it should be; 0 to 100, default 0.
+    /// The seed of the backend decides, so that two runs are the same.
+    pub jitter_percent: u8,
+    /// Remembers the prompt before: what it has in common with the next one takes no time and counts as cached. Default
+    /// false.
+    pub prefix_cache: bool,
+    /// Numbers in an embedding; at least 1, default 64.
+    pub embedding_len: u32,
+    /// What can be asked of it; everything by default.
+    pub capabilities: Capabilities,
+    /// What the model answers where no rule does; by default [`Reply::Demo`].
     pub reply: Reply,
     /// What goes wrong, by the number of the call: the model's first generation is 1, whatever its lane, and a reload
     /// does not count anew. None by default.
@@ -90,6 +109,10 @@ impl Default for ModelScript {
             prefill_per_token: Duration::ZERO,
             time_per_token: Duration::ZERO,
             stop_delay: Duration::ZERO,
+            jitter_percent: 0,
+            prefix_cache: false,
+            embedding_len: 64,
+            capabilities: Capabilities::ALL,
             reply: Reply::default(),
             faults: BTreeMap::new(),
         }

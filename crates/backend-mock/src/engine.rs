@@ -116,6 +116,11 @@ impl Entered {
         self.engine.lock().broken = Some(rebuild);
     }
 
+    /// Writes into the journal.
+    pub(crate) fn record(&self, what: What) {
+        self.engine.journal().record(what);
+    }
+
     pub(crate) fn note_first_token(&self) {
         self.engine.journal().record(What::FirstToken { visit: self.visit.clone() });
     }

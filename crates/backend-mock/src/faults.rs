@@ -1,5 +1,7 @@
 //! What can go wrong on schedule.
 
+use std::time::Duration;
+
 /// What goes wrong in one call. Token counts that the answer does not reach leave the call in peace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,6 +17,16 @@ pub enum Fault {
     PanicAfter {
         /// Tokens generated before.
         tokens: u32,
+    },
+    /// The answer ends after this many tokens, as if a bound had been reached.
+    StopAfter {
+        /// Tokens generated before.
+        tokens: u32,
+    },
+    /// The whole prompt takes this long, whatever the script says.
+    SlowPrefill {
+        /// In all.
+        time: Duration,
     },
     /// Nothing comes after this many tokens, until the stream is dropped.
     HangAfter {
@@ -43,4 +55,27 @@ pub enum Rebuild {
     AfterFailures(u32),
     /// No reset ever works.
     Never,
+}
+
+/// What happens to an answer on its way to the client. The engine only hands it on: whoever writes the answer does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wire {
+    /// This status comes instead of an answer.
+    Status {
+        /// 400 to 599.
+        status: u16,
+        /// When to try again, as it says.
+        retry_after: Option<Duration>,
+    },
+    /// The connection is cut after so many events.
+    Disconnect {
+        /// Events that have something of the answer.
+        events: u32,
+    },
+    /// What comes after so many events cannot be read.
+    Malformed {
+        /// Events that have something of the answer.
+        events: u32,
+    },
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use backend::{Event, Finish, FinishReason, GenerateError, Token, Usage};
+use backend::{Event, Finish, FinishReason, GenerateError, Usage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{self, Instant};
 
 use crate::answer::Answer;
+use crate::chance::{hash, unit};
 use crate::engine::Entered;
 use crate::journal::Leave;
 use crate::{Fault, ModelScript, Rebuild};
@@ -32,7 +33,9 @@ pub(crate) struct Generation {
     /// What is to be generated, or why that is impossible.
     pub(crate) answer: Result<Answer, String>,
     pub(crate) prompt_tokens: u32,
-    pub(crate) fault: Option<Fault>,
+    /// Tokens of the prompt that the engine remembers.
+    pub(crate) cached_tokens: u32,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) pace: Pace,
     pub(crate) signals: mpsc::Sender<Signal>,
     /// Tokens generated so far.
@@ -45,9 +48,15 @@ pub(crate) struct Pace {
     per_prompt_token: Duration,
     per_token: Duration,
     stop_delay: Duration,
+    /// The share by which each step is shorter or longer, 0 to 1.
+    jitter: f64,
+    /// What decides by how much.
+    seed: u64,
     /// When the last step was due.
     due: Instant,
     steps: u32,
+    /// Steps that took time.
+    timed: u64,
 }
 
 /// Why the work ends without a finish.
@@ -83,7 +92,7 @@ impl Generation {
         if self.entered.is_broken() {
             return Err(Cut::Broken("the lane was not reset after it broke".into()));
         }
-        if self.fault == Some(Fault::FailBeforeFirstToken) {
+        if self.faults.contains(&Fault::FailBeforeFirstToken) {
             return Err(Cut::Failed("the script says so".into()));
         }
         if let Err(reason) = &self.answer {
@@ -91,17 +100,29 @@ impl Generation {
         }
         self.prefill().await?;
         let reason = self.decode().await?;
-        let usage = Usage { prompt_tokens: self.prompt_tokens, cached_tokens: 0, completion_tokens: self.tokens };
+        let usage = Usage {
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_tokens,
+            completion_tokens: self.tokens,
+        };
         self.send(Event::Finish(Finish { reason, usage })).await?;
         Ok(reason)
     }
 
     async fn prefill(&mut self) -> Result<(), Cut> {
         let total = self.prompt_tokens;
-        let mut processed = 0;
+        let mut processed = self.cached_tokens.min(total.saturating_sub(1));
+        let slow = self
+            .faults
+            .iter()
+            .find_map(|fault| if let Fault::SlowPrefill { time } = fault { Some(*time) } else { None });
+        let per_token = match slow {
+            Some(time) => time / (total - processed),
+            None => self.pace.per_prompt_token,
+        };
         while processed < total {
             let chunk = self.pace.chunk.min(total - processed);
-            self.pace.step(self.pace.per_prompt_token * chunk, &self.signals).await?;
+            self.pace.step(per_token * chunk, &self.signals).await?;
             processed += chunk;
             self.send(Event::Prompt { processed, total }).await?;
         }
@@ -111,15 +132,20 @@ impl Generation {
     async fn decode(&mut self) -> Result<FinishReason, Cut> {
         loop {
             self.go_wrong().await?;
-            let Some(token) = self.answer.as_mut().ok().and_then(Answer::next) else {
+            if self.faults.contains(&Fault::StopAfter { tokens: self.tokens }) {
+                return Ok(FinishReason::Length);
+            }
+            let answer = self.answer.as_mut().ok();
+            let time = answer.as_ref().and_then(|answer| answer.time()).unwrap_or(self.pace.per_token);
+            let Some(token) = answer.and_then(Answer::next) else {
                 return Ok(FinishReason::Length);
             };
-            self.pace.step(self.pace.per_token, &self.signals).await?;
+            self.pace.step(time, &self.signals).await?;
             self.tokens += 1;
             if self.tokens == 1 {
                 self.entered.note_first_token();
             }
-            self.send(Event::Token(Token::text(token.text))).await?;
+            self.send(Event::Token(token.token)).await?;
             if let Some(reason) = token.ended {
                 return Ok(reason);
             }
@@ -128,17 +154,24 @@ impl Generation {
 
     /// Does what the script says for after this many tokens.
     async fn go_wrong(&mut self) -> Result<(), Cut> {
-        match self.fault {
-            Some(Fault::FailAfter { tokens }) if tokens == self.tokens => Err(Cut::Failed("the script says so".into())),
-            Some(Fault::PanicAfter { tokens }) if tokens == self.tokens => {
+        for fault in self.faults.clone() {
+            self.go_wrong_by(fault).await?;
+        }
+        Ok(())
+    }
+
+    async fn go_wrong_by(&mut self, fault: Fault) -> Result<(), Cut> {
+        match fault {
+            Fault::FailAfter { tokens } if tokens == self.tokens => Err(Cut::Failed("the script says so".into())),
+            Fault::PanicAfter { tokens } if tokens == self.tokens => {
                 self.entered.break_engine(Rebuild::AfterFailures(0));
                 Err(Cut::Panicked)
             }
-            Some(Fault::BreakLaneAfter { tokens, rebuild }) if tokens == self.tokens => {
+            Fault::BreakLaneAfter { tokens, rebuild } if tokens == self.tokens => {
                 self.entered.break_engine(rebuild);
                 Err(Cut::Broken("the script says so".into()))
             }
-            Some(Fault::HangAfter { tokens }) if tokens == self.tokens => {
+            Fault::HangAfter { tokens } if tokens == self.tokens => {
                 self.signals.closed().await;
                 Err(Cut::Cancelled)
             }
@@ -155,7 +188,8 @@ impl Generation {
     /// What an engine does between being asked to stop and stopping.
     async fn go_on(&mut self) {
         self.pace.due = Instant::now();
-        if let Some(Fault::IgnoreCancelFor { tokens }) = self.fault {
+        let deaf = |fault: &Fault| if let Fault::IgnoreCancelFor { tokens } = fault { Some(*tokens) } else { None };
+        if let Some(tokens) = self.faults.iter().find_map(deaf) {
             for _ in 0..tokens {
                 self.pace.wait(self.pace.per_token).await;
                 self.tokens += 1;
@@ -179,14 +213,18 @@ impl Generation {
 }
 
 impl Pace {
-    pub(crate) fn new(script: &ModelScript) -> Self {
+    /// The script's pace, with what the plan has instead. `seed` decides about the jitter.
+    pub(crate) fn new(script: &ModelScript, per_token: Option<Duration>, seed: u64) -> Self {
         Self {
             chunk: script.prefill_chunk.max(1),
             per_prompt_token: script.prefill_per_token,
-            per_token: script.time_per_token,
+            per_token: per_token.unwrap_or(script.time_per_token),
             stop_delay: script.stop_delay,
+            jitter: f64::from(script.jitter_percent.min(100)) / 100.0,
+            seed,
             due: Instant::now(),
             steps: 0,
+            timed: 0,
         }
     }
 
@@ -199,7 +237,8 @@ impl Pace {
         }
     }
 
-    async fn wait(&mut self, time: Duration) {
+    pub(crate) async fn wait(&mut self, time: Duration) {
+        let time = self.jittered(time);
         if time.is_zero() {
             self.steps += 1;
             if self.steps.is_multiple_of(STEPS_PER_TURN) {
@@ -211,5 +250,25 @@ impl Pace {
             self.due += time;
             time::sleep_until(self.due).await;
         }
+    }
+
+    /// How long so many tokens of a prompt take.
+    pub(crate) fn prefill_time(&self, tokens: usize) -> Duration {
+        self.per_prompt_token * u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+
+    /// What an engine does between being asked to stop and stopping.
+    pub(crate) async fn stop(&mut self) {
+        self.due = Instant::now();
+        self.wait(self.stop_delay).await;
+    }
+
+    fn jittered(&mut self, time: Duration) -> Duration {
+        if self.jitter <= 0.0 || time.is_zero() {
+            return time;
+        }
+        self.timed += 1;
+        let draw = unit(hash(&[&self.seed.to_le_bytes(), &self.timed.to_le_bytes()]));
+        time.mul_f64(1.0 + self.jitter * (2.0 * draw - 1.0))
     }
 }

@@ -84,6 +84,15 @@ pub enum What {
         /// What the user said last.
         asked: String,
     },
+    /// A rule answers a generation.
+    Chosen {
+        /// Which.
+        visit: Visit,
+        /// The request's id, where it has one.
+        request: Option<Arc<str>>,
+        /// The rule's name, or its number.
+        rule: String,
+    },
     /// The first token was generated.
     FirstToken {
         /// By which generation.

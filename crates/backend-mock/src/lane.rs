@@ -6,18 +6,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use backend::{Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken};
+use backend::{
+    Embedding, EncodedPrompt, Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken, Prompt, TokenId,
+};
 use futures_core::Stream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::ModelScript;
 use crate::answer::Answer;
+use crate::chance::hash;
+use crate::embedding::Embed;
 use crate::engine::Engine;
 use crate::generation::{EVENTS_AHEAD_MAX, Generation, Pace, Signal};
-use crate::journal::Visit;
+use crate::journal::{Visit, What};
 use crate::reply::Question;
+use crate::rules::{Plan, own};
+use crate::stage::{Heard, Stage};
 use crate::vocabulary::{self, UnknownToken};
+use crate::{Fault, ModelScript};
 
 /// What all lanes of a model have in common, whichever load they come from.
 pub(crate) struct Model {
@@ -34,6 +40,9 @@ pub(crate) struct MockLane {
     pub(crate) index: u32,
     pub(crate) context_len: u32,
     pub(crate) bytes_per_token: usize,
+    pub(crate) stage: Stage,
+    /// The prompt before, where the engine remembers it.
+    pub(crate) remembered: Vec<TokenId>,
     /// Work that may still go on: of one generation, unless somebody did not wait for `quiesce`.
     pub(crate) running: Vec<JoinHandle<()>>,
 }
@@ -48,18 +57,35 @@ impl Lane for MockLane {
         let asked = question.as_deref().unwrap_or_default();
         let entered = self.engine.enter(self.visit(call), asked);
 
+        let cached_tokens = self.cached(&request);
+        let prompt_tokens = request.prompt.tokens.len() as u32;
+        let Decided { rule, answer, mut faults, per_token } = self.decide(call, question, &request);
+        faults.extend(self.model.script.faults.get(&call).copied());
+        if let Some(rule) = rule {
+            let request = request.options.request_id.clone();
+            entered.record(What::Chosen { visit: self.visit(call), request, rule });
+        }
+
         let (signals, receiver) = mpsc::channel(EVENTS_AHEAD_MAX);
-        let work = Generation {
-            entered,
-            prompt_tokens: request.prompt.tokens.len() as u32,
-            answer: self.answer(call, question, request),
-            fault: self.model.script.faults.get(&call).copied(),
-            pace: Pace::new(&self.model.script),
-            signals,
-            tokens: 0,
-        };
+        let seed = hash(&[&self.stage.seed().to_le_bytes(), self.model.name.as_bytes(), &call.to_le_bytes()]);
+        let pace = Pace::new(&self.model.script, per_token, seed);
+        let work = Generation { entered, prompt_tokens, cached_tokens, answer, faults, pace, signals, tokens: 0 };
         self.running.push(tokio::spawn(work.run()));
         Box::pin(Events { signals: receiver })
+    }
+
+    async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
+        if !self.model.script.capabilities.embeddings {
+            return Err(GenerateError::Failed { reason: "this model computes no embeddings".into() });
+        }
+        self.running.retain(|work| !work.is_finished());
+        let call = self.model.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let entered = self.engine.enter(self.visit(call), "");
+        let (result, computed) = oneshot::channel();
+        let pace = Pace::new(&self.model.script, None, call);
+        let work = Embed { entered, inputs, len: self.model.script.embedding_len.max(1) as usize, pace, result };
+        self.running.push(tokio::spawn(work.run()));
+        computed.await.unwrap_or_else(|_| Err(GenerateError::Failed { reason: "the engine is gone".into() }))
     }
 
     async fn quiesce(&mut self) {
@@ -86,28 +112,86 @@ impl MockLane {
         Visit { model: Arc::clone(&self.model.name), lane: self.index, call }
     }
 
-    /// The answer to a request, or why there can be none.
-    fn answer(
-        &self,
-        call: u64,
-        question: Result<String, UnknownToken>,
-        request: GenerateRequest,
-    ) -> Result<Answer, String> {
-        let text = question.map_err(|UnknownToken(id)| format!("token {id} is not in the vocabulary"))?;
+    /// Tokens at the beginning of the prompt that the engine remembers from the one before.
+    fn cached(&mut self, request: &GenerateRequest) -> u32 {
+        if !self.model.script.prefix_cache {
+            return 0;
+        }
+        let tokens = &request.prompt.tokens;
+        let common = tokens.iter().zip(&self.remembered).take_while(|(a, b)| a == b).count();
+        self.remembered.clone_from(tokens);
+        // The last token is computed anew: what follows it is what was asked for.
+        if request.options.cache_prompt { common.min(tokens.len().saturating_sub(1)) as u32 } else { 0 }
+    }
+
+    /// What is answered to a request, or why there can be no answer.
+    fn decide(&self, call: u64, question: Result<String, UnknownToken>, request: &GenerateRequest) -> Decided {
+        let refused = |reason| Decided { rule: None, answer: Err(reason), faults: Vec::new(), per_token: None };
+        let text = match question {
+            Ok(text) => text,
+            Err(UnknownToken(id)) => return refused(format!("token {id} is not in the vocabulary")),
+        };
         let prompt_tokens = request.prompt.tokens.len() as u32;
         let room = self.context_len.checked_sub(prompt_tokens).filter(|room| *room > 0 && prompt_tokens > 0);
-        let room =
-            room.ok_or_else(|| format!("{prompt_tokens} tokens are no prompt for {} of context", self.context_len))?;
+        let Some(room) = room else {
+            return refused(format!("{prompt_tokens} tokens are no prompt for {} of context", self.context_len));
+        };
         let tokens_max = request.max_tokens.min(room);
-        let reply = self.model.script.reply.text(&Question {
-            model: &self.model.name,
-            call,
-            text: &text,
-            sampling: &request.options.sampling,
-            bytes_max: tokens_max as usize * self.bytes_per_token,
-        });
-        Ok(Answer::new(reply, self.bytes_per_token, request.options.stop, tokens_max))
+        let chat = if let Prompt::Chat(chat) = &request.prompt.prompt { Some(chat) } else { None };
+        let options = &request.options;
+        let heard = Heard { model: &self.model.name, text: &text, chat, options, max_tokens: tokens_max };
+        let (chosen, test_id, test_call) = self.stage.choose(&heard);
+        let reply = || {
+            self.model.script.reply.text(&Question {
+                model: &self.model.name,
+                call,
+                text: &text,
+                sampling: &options.sampling,
+                bytes_max: tokens_max as usize * self.bytes_per_token,
+            })
+        };
+        let plan = match chosen.plan {
+            Ok(None) => own(reply, &heard.ask(&test_id, test_call, self.stage.seed())),
+            Ok(Some(plan)) => Ok(plan),
+            Err(objection) => Err(objection),
+        };
+        if let Err(objection) = &plan {
+            self.stage.object(options.request_id.as_deref(), objection);
+        }
+        let mut faults = chosen.faults;
+        let prefill = plan.as_ref().ok().and_then(|plan| plan.prefill);
+        faults.extend(prefill.map(|time| Fault::SlowPrefill { time }));
+        let per_token = plan.as_ref().ok().and_then(|plan| plan.time_per_token);
+        let answer = |plan: Plan| {
+            let plan =
+                if options.ignore_end { endless(plan, tokens_max as usize * self.bytes_per_token) } else { plan };
+            Answer::new(plan, self.bytes_per_token, options.stop.clone(), tokens_max, options.logprobs)
+        };
+        Decided { rule: chosen.rule, answer: plan.map(answer), faults, per_token }
     }
+}
+
+/// What is to be done about a request.
+struct Decided {
+    rule: Option<String>,
+    answer: Result<Answer, String>,
+    faults: Vec<Fault>,
+    per_token: Option<std::time::Duration>,
+}
+
+/// The text again and again, up to so many bytes: what a model says that may not end.
+fn endless(plan: Plan, bytes_max: usize) -> Plan {
+    if plan.text.is_empty() || !plan.calls.is_empty() {
+        return plan;
+    }
+    let n = bytes_max.div_ceil(plan.text.len() + 1);
+    let mut text = vec![plan.text.as_str(); n].join(" ");
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    text.truncate(end);
+    Plan { text, ..plan }
 }
 
 /// The reading end of a generation. Dropping it asks the engine to stop.

@@ -18,6 +18,9 @@
 //! assert!(journal.overlaps().is_empty(), "nobody entered an engine twice");
 //! ```
 //!
+//! Before a model's own reply come the [`Rules`]: which request gets which answer, in sequences, from templates, with calls
+//! of tools, thoughts, JSON for a schema, and what goes wrong. A [`Stage`] keeps tests that share a backend apart.
+//!
 //! # What makes it an engine
 //!
 //! - **It runs apart from its stream.** A dropped stream asks it to stop; it goes on for the script's `stop_delay`, and
@@ -29,25 +32,35 @@
 //! # What makes it deterministic
 //!
 //! It waits with `tokio::time` only, so a paused clock makes it run in virtual time, for as long as the script says.
-//! Chance comes from the seed of a request and from nowhere else. On a runtime with one thread the same requests give
+//! Chance comes from the seed of a request, or of the backend, and from nowhere else. On a runtime with one thread the same requests give
 //! the same journal, entry by entry.
 //!
 //! Not here: HTTP, locks, and a language model.
 
 mod answer;
+mod chance;
 mod config;
+mod embedding;
 mod encoder;
 mod engine;
 mod faults;
 mod generation;
 mod journal;
+mod json;
 mod lane;
+mod likelihood;
 mod load;
 mod reply;
+mod rules;
+mod stage;
 mod vocabulary;
 
 pub use config::{MockConfig, ModelScript, OnOverlap};
-pub use faults::{Fault, Rebuild};
+pub use faults::{Fault, Rebuild, Wire};
 pub use journal::{Entry, Hold, Journal, Leave, Visit, What};
 pub use load::MockBackend;
 pub use reply::Reply;
+pub use rules::{
+    Call, FaultScript, FinishName, Objection, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time, When,
+};
+pub use stage::{Note, Stage};

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backend::{Backend, Capabilities, Lane, LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSpec};
+use backend::{Backend, Lane, LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSpec};
 use tokio::time::{self, Instant};
 
 use crate::encoder::Encoder;
 use crate::engine::{Engine, Instance};
 use crate::journal::{Journal, What};
 use crate::lane::{MockLane, Model};
+use crate::stage::Stage;
 use crate::vocabulary::TOKEN_BYTES_MAX;
 use crate::{MockConfig, OnOverlap};
 
@@ -25,6 +26,7 @@ pub struct MockBackend {
     on_overlap: OnOverlap,
     shared_engine: bool,
     journal: Arc<Journal>,
+    stage: Stage,
 }
 
 struct Played {
@@ -49,12 +51,18 @@ impl MockBackend {
             #[cfg(not(feature = "canary"))]
             shared_engine: false,
             journal: Arc::new(Journal::new(config.journal_max)),
+            stage: Stage::new(config.rules, config.seed),
         }
     }
 
     /// What happens in the engines, as it happens.
     pub fn journal(&self) -> Arc<Journal> {
         Arc::clone(&self.journal)
+    }
+
+    /// The rules, and those who ask.
+    pub fn stage(&self) -> Stage {
+        self.stage.clone()
     }
 
     fn instantiate(&self, model: &Arc<Model>, lanes: u32, context_len: u32) -> LoadedModel {
@@ -69,6 +77,8 @@ impl MockBackend {
                 index,
                 context_len,
                 bytes_per_token,
+                stage: self.stage.clone(),
+                remembered: Vec::new(),
                 running: Vec::new(),
             })
         };
@@ -77,7 +87,7 @@ impl MockBackend {
                 context_len,
                 parameters: 0,
                 weight_bytes: model.script.weight_bytes,
-                capabilities: Capabilities::default(),
+                capabilities: model.script.capabilities,
             },
             encoder: Arc::new(Encoder { context_len, bytes_per_token }),
             lanes: (0..lanes).map(lane).collect(),

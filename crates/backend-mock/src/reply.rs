@@ -2,6 +2,8 @@
 
 use backend::Sampling;
 
+use crate::chance::mix;
+
 /// What a model answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,14 +92,6 @@ fn sentence(text: &str, sampling: &Sampling) -> String {
         if sampling.is_greedy() { words[0] } else { words[(state % words.len() as u64) as usize] }
     };
     WORDS.iter().map(choose).collect::<Vec<_>>().join(" ")
-}
-
-/// One step of SplitMix64: every bit of the state reaches every bit of the result.
-fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }
 
 #[cfg(test)]

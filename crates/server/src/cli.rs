@@ -23,6 +23,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Try a model file in a process that may die of it, and tell what is wrong with it
     Doctor(DoctorArgs),
+    /// Play a scripted LLM server for tests: the real queue, locks and refusals over an engine that does as it is told
+    #[cfg(feature = "mock")]
+    Mock(crate::mock::MockArgs),
 }
 
 #[derive(Debug, Args)]

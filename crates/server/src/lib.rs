@@ -29,6 +29,8 @@ mod engine;
 mod error;
 mod limits;
 mod listen;
+#[cfg(feature = "mock")]
+pub mod mock;
 mod output;
 mod progress;
 mod read_ahead;

@@ -68,6 +68,12 @@ impl RequestIds {
         Self(Arc::new(Numbering { prefix: prefix.to_owned(), last: AtomicU64::new(0) }))
     }
 
+    /// The next id, for somebody who has to know it before the request is made.
+    #[cfg(feature = "mock")]
+    pub(crate) fn next_id(&self) -> String {
+        self.next().as_str().to_owned()
+    }
+
     fn next(&self) -> RequestId {
         let number = self.0.last.fetch_add(1, Ordering::Relaxed) + 1;
         RequestId(format!("{}-{number}", self.0.prefix).into())

@@ -32,11 +32,22 @@ enum Stop {
 
 /// Runs the program. 0 after an orderly end, 1 after a failure, 2 where arguments or configuration are wrong.
 pub fn run(cli: Cli) -> ExitCode {
-    engine::prepare_environment();
+    // The mock has no engine to prepare for, and a test waits for it to start.
+    #[cfg(feature = "mock")]
+    let has_engine = !matches!(cli.command, Command::Mock(_));
+    #[cfg(not(feature = "mock"))]
+    let has_engine = true;
+    if has_engine {
+        engine::prepare_environment();
+    }
     let ended = match cli.command {
         Command::Serve(args) => serve(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check_command::run(&args).map_err(Stop::Usage),
         Command::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS).map_err(Stop::Failure),
+        #[cfg(feature = "mock")]
+        Command::Mock(args) => crate::mock::run(&args)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|(why, code)| if code == 2 { Stop::Usage(why) } else { Stop::Failure(why) }),
     };
     match ended {
         Ok(code) => code,
@@ -130,7 +141,7 @@ async fn bind(address: SocketAddr, port_file: Option<&Path>) -> Result<(TcpListe
 }
 
 /// Whoever waits for the file never sees half of it: it gets its name when it is complete.
-fn write_port(file: &Path, port: u16) -> std::io::Result<()> {
+pub(crate) fn write_port(file: &Path, port: u16) -> std::io::Result<()> {
     let mut draft = file.as_os_str().to_owned();
     draft.push(".tmp");
     std::fs::write(&draft, format!("{port}\n"))?;

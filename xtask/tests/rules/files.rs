@@ -17,7 +17,7 @@ pub(crate) struct File {
 
 /// All text files with one of these endings, in the order of their paths.
 ///
-/// Left out is what builds make (`target`, `target-*`) and what git keeps for itself.
+/// Left out is what builds make (`target`, `target-*`), what npm installs, and what git keeps for itself.
 pub(crate) fn with_endings(endings: &[&str]) -> Vec<File> {
     let root = root();
     let mut paths = Vec::new();
@@ -36,7 +36,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
         let entry = entry.expect("a folder that was opened can be read");
         let kind = entry.file_type().expect("the system knows what its entries are");
         let name = entry.file_name().to_string_lossy().into_owned();
-        let made = name == "target" || name.starts_with("target-") || name == ".git";
+        let made = ["target", ".git", "node_modules"].contains(&name.as_str()) || name.starts_with("target-");
         if kind.is_dir() && !made {
             collect(&entry.path(), paths);
         } else if kind.is_file() {

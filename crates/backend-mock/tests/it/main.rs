@@ -8,5 +8,6 @@ mod journal;
 mod kit;
 mod loading;
 mod overlap;
+mod rules;
 mod suite;
 mod timing;

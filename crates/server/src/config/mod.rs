@@ -22,6 +22,10 @@ use crate::limits::HttpLimits;
 
 pub(crate) use parse::{from_file, from_models};
 pub(crate) use print::to_toml;
+#[cfg(feature = "mock")]
+pub(crate) use problem::{Collector, Problem, Problems};
+#[cfg(feature = "mock")]
+pub(crate) use section::closest;
 
 /// Where the server listens when nobody says.
 pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8811);

@@ -37,29 +37,29 @@ impl fmt::Display for Problems {
 }
 
 /// Collects problems while a text is read.
-pub(super) struct Collector<'a> {
+pub(crate) struct Collector<'a> {
     text: &'a str,
     problems: Vec<Problem>,
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, problems: Vec::new() }
     }
 
     /// Something is wrong with the key whose value, or whose name, stands at `span`.
-    pub(super) fn add(&mut self, span: &Range<usize>, key: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, span: &Range<usize>, key: impl Into<String>, message: impl Into<String>) {
         let line = self.text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
         self.problems.push(Problem { line: Some(line), key: key.into(), message: message.into() });
     }
 
     /// Nothing, or everything that was found.
-    pub(super) fn finish(self, file: &str) -> Result<(), Problems> {
+    pub(crate) fn finish(self, file: &str) -> Result<(), Problems> {
         if self.problems.is_empty() { Ok(()) } else { Err(self.into_problems(file)) }
     }
 
     /// Everything that was found, in the order of the lines.
-    pub(super) fn into_problems(mut self, file: &str) -> Problems {
+    pub(crate) fn into_problems(mut self, file: &str) -> Problems {
         self.problems.sort_by_key(|problem| problem.line);
         Problems { file: file.to_owned(), problems: self.problems }
     }

@@ -87,7 +87,7 @@ impl<'a, 'text> Section<'a, 'text> {
 }
 
 /// The name that was probably meant.
-pub(super) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let likeness = |known: &&'a str| (strsim::jaro_winkler(name, known), *known);
     let best = known.iter().map(likeness).max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= ALIKE).then_some(best.1)

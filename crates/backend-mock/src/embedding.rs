@@ -1,0 +1,125 @@
+//! Vectors that depend on the text: the same for the same text, and nearer for texts that share more of their words and
+//! letters.
+
+use std::time::Duration;
+
+use backend::{Embedding, EncodedPrompt, GenerateError};
+use tokio::sync::oneshot;
+
+use crate::chance::hash;
+use crate::engine::Entered;
+use crate::generation::Pace;
+use crate::journal::Leave;
+use crate::vocabulary::{self, UnknownToken};
+
+/// One call for embeddings that has entered its engine.
+pub(crate) struct Embed {
+    pub(crate) entered: Entered,
+    pub(crate) inputs: Vec<EncodedPrompt>,
+    /// Numbers in a vector.
+    pub(crate) len: usize,
+    pub(crate) pace: Pace,
+    pub(crate) result: oneshot::Sender<Result<Vec<Embedding>, GenerateError>>,
+}
+
+impl Embed {
+    /// Works until every vector is there, or until nobody waits for them and the stop delay has passed.
+    pub(crate) async fn run(mut self) {
+        if self.entered.is_broken() {
+            let reason = "the lane was not reset after it broke".into();
+            self.entered.leave(0, Leave::Broken);
+            let _ = self.result.send(Err(GenerateError::LaneBroken { reason }));
+            return;
+        }
+        let mut vectors = Ok(Vec::new());
+        for input in std::mem::take(&mut self.inputs) {
+            let time: Duration = self.pace.prefill_time(input.tokens.len());
+            let left = tokio::select! {
+                biased;
+                () = self.result.closed() => true,
+                () = self.pace.wait(time) => false,
+            };
+            if left {
+                self.pace.stop().await;
+                return self.entered.leave(0, Leave::Cancelled);
+            }
+            let vector = embedding(&input, self.len);
+            vectors = vectors.and_then(|mut all: Vec<Embedding>| {
+                vector.map(|vector| {
+                    all.push(vector);
+                    all
+                })
+            });
+        }
+        // The engine is left first: whoever has the answer may enter again.
+        let how = if vectors.is_ok() { Leave::Finished(backend::FinishReason::Stop) } else { Leave::Failed };
+        self.entered.leave(0, how);
+        let _ = self.result.send(vectors);
+    }
+}
+
+fn embedding(input: &EncodedPrompt, len: usize) -> Result<Embedding, GenerateError> {
+    let mut bytes = Vec::new();
+    for &token in &input.tokens {
+        let more = vocabulary::bytes_of(token);
+        bytes.extend(more.map_err(|UnknownToken(id)| GenerateError::Failed {
+            reason: format!("token {id} is not in the vocabulary"),
+        })?);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Embedding { values: vector(&text, len), tokens: input.tokens.len() as u32 })
+}
+
+/// Counts words and sequences of three letters, each at a place and with a sign that its hash decides, and brings the
+/// result to length 1.
+fn vector(text: &str, len: usize) -> Vec<f32> {
+    let mut values = vec![0.0f64; len];
+    let mut count = |feature: &str, weight: f64| {
+        let hash = hash(&[feature.as_bytes()]);
+        let sign = if hash >> 63 == 0 { 1.0 } else { -1.0 };
+        values[(hash % len as u64) as usize] += sign * weight;
+    };
+    // Something is always there: an empty text has a direction of its own.
+    count("", 0.01);
+    for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        count(word, 1.0);
+        let framed: Vec<char> = std::iter::once('<').chain(word.chars()).chain(['>']).collect();
+        for three in framed.windows(3) {
+            count(&three.iter().collect::<String>(), 0.5);
+        }
+    }
+    let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    if length == 0.0 {
+        values[0] = 1.0;
+        return values.into_iter().map(|value| value as f32).collect();
+    }
+    values.into_iter().map(|value| (value / length) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::vector;
+
+    fn cosine(a: &str, b: &str) -> f32 {
+        vector(a, 256).iter().zip(vector(b, 256)).map(|(a, b)| a * b).sum()
+    }
+
+    #[test]
+    fn vectors_have_length_one_and_depend_on_the_text_alone() {
+        for text in ["", "!?", "a", "The weather in Paris", "日本"] {
+            let length: f32 = vector(text, 64).iter().map(|value| value * value).sum();
+            assert!((length - 1.0).abs() < 1e-5, "{text:?}: {length}");
+            assert_eq!(vector(text, 64), vector(text, 64));
+        }
+        assert_eq!(vector("x", 1).len(), 1);
+    }
+
+    #[test]
+    fn texts_that_share_more_are_nearer() {
+        let near = cosine("the weather in Paris", "weather of Paris");
+        let akin = cosine("the weather in Paris", "weathering Parisians");
+        let far = cosine("the weather in Paris", "quarterly tax report");
+        assert!(near > akin && akin > far, "{near} {akin} {far}");
+        assert!(cosine("same words", "same words") > 0.999);
+    }
+}

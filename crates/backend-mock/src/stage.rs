@@ -1,0 +1,180 @@
+//! Who asks, what they are answered, and how often they have asked: rules and counters, apart for each test.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use backend::{Chat, GenerateOptions};
+
+use crate::Wire;
+use crate::rules::{Ask, Chosen, Rules, choose};
+
+/// Tests that are told apart at one time; the oldest is forgotten for one more.
+const TESTS_MAX: usize = 4096;
+
+/// The rules of one [`MockBackend`](crate::MockBackend), and what it remembers of those who ask. A cheap handle.
+///
+/// A request belongs to a test if [`enlist`](Self::enlist) said so, by the id in
+/// [`GenerateOptions::request_id`]. Each test counts its own calls and sequences, and may have
+/// rules of its own; all the others share one of each.
+#[derive(Debug, Clone)]
+pub struct Stage(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    seed: u64,
+    rules: Arc<Rules>,
+    tests: BTreeMap<String, Test>,
+    /// The tests in the order in which they came.
+    order: VecDeque<String>,
+    /// Those under way.
+    requests: BTreeMap<String, Request>,
+}
+
+/// One test's share.
+#[derive(Debug, Default)]
+struct Test {
+    /// Its own rules, which come instead of those of all.
+    rules: Option<Arc<Rules>>,
+    /// Calls so far, by model.
+    calls: BTreeMap<String, u64>,
+    /// How often each rule has matched, by its place.
+    matched: BTreeMap<usize, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Request {
+    test_id: String,
+    note: Option<Note>,
+}
+
+/// What the engine knows of a request that has reached it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Note {
+    /// The number of the call, by model and by test.
+    pub call: u64,
+    /// The rule that answers.
+    pub rule: Option<String>,
+    /// What is to happen to the answer on its way.
+    pub wires: Vec<Wire>,
+    /// Why there is no answer.
+    pub objection: Option<String>,
+}
+
+impl Stage {
+    pub(crate) fn new(rules: Rules, seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            seed,
+            rules: Arc::new(rules),
+            tests: BTreeMap::new(),
+            order: VecDeque::new(),
+            requests: BTreeMap::new(),
+        })))
+    }
+
+    /// The request of this id belongs to this test, until it is [dismissed](Self::dismiss). `false`, and nothing changes,
+    /// where a request of that id is under way.
+    #[must_use]
+    pub fn enlist(&self, request_id: &str, test_id: &str) -> bool {
+        let mut state = self.lock();
+        let is_new = !state.requests.contains_key(request_id);
+        if is_new {
+            state.requests.insert(request_id.to_owned(), Request { test_id: test_id.to_owned(), note: None });
+        }
+        is_new
+    }
+
+    /// The request is over.
+    pub fn dismiss(&self, request_id: &str) {
+        self.lock().requests.remove(request_id);
+    }
+
+    /// What the engine knows of this request; `None` where it has not reached it.
+    pub fn note(&self, request_id: &str) -> Option<Note> {
+        self.lock().requests.get(request_id)?.note.clone()
+    }
+
+    /// Gives a test rules of its own, and lets it count from the start.
+    pub fn set_rules(&self, test_id: &str, rules: Rules) {
+        let mut state = self.lock();
+        state.forget(test_id);
+        state.test(test_id).rules = Some(Arc::new(rules));
+    }
+
+    /// Forgets a test: its rules, calls and sequences.
+    pub fn forget(&self, test_id: &str) {
+        self.lock().forget(test_id);
+    }
+
+    /// Chooses the answer to one call, and counts it.
+    pub(crate) fn choose(&self, heard: &Heard<'_>) -> (Chosen, String, u64) {
+        let mut state = self.lock();
+        let id = heard.options.request_id.as_deref();
+        let test_id = id.and_then(|id| state.requests.get(id)).map(|r| r.test_id.clone()).unwrap_or_default();
+        let (seed, shared) = (state.seed, Arc::clone(&state.rules));
+        let test = state.test(&test_id);
+        let rules = test.rules.clone().unwrap_or(shared);
+        let call = test.calls.entry(heard.model.to_owned()).or_default();
+        *call += 1;
+        let ask = heard.ask(&test_id, *call, seed);
+        let chosen = choose(&rules, &mut test.matched, &ask);
+        let call = ask.call;
+        if let Some(request) = id.and_then(|id| state.requests.get_mut(id)) {
+            let objection = chosen.plan.as_ref().err().cloned();
+            request.note = Some(Note { call, rule: chosen.rule.clone(), wires: chosen.wires.clone(), objection });
+        }
+        (chosen, test_id, call)
+    }
+
+    /// Remembers why a request cannot be answered.
+    pub(crate) fn object(&self, request_id: Option<&str>, objection: &str) {
+        let mut state = self.lock();
+        let note = request_id.and_then(|id| state.requests.get_mut(id)?.note.as_mut());
+        if let Some(note) = note {
+            note.objection = Some(objection.to_owned());
+        }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.lock().seed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing inside panics halfway through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn test(&mut self, test_id: &str) -> &mut Test {
+        if !self.tests.contains_key(test_id) {
+            if self.order.len() >= TESTS_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.tests.remove(&oldest);
+            }
+            self.order.push_back(test_id.to_owned());
+        }
+        self.tests.entry(test_id.to_owned()).or_default()
+    }
+
+    fn forget(&mut self, test_id: &str) {
+        self.tests.remove(test_id);
+        self.order.retain(|known| known != test_id);
+    }
+}
+
+/// What an engine heard, before it is known whose call it is.
+pub(crate) struct Heard<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) chat: Option<&'a Chat>,
+    pub(crate) options: &'a GenerateOptions,
+    pub(crate) max_tokens: u32,
+}
+
+impl<'a> Heard<'a> {
+    pub(crate) fn ask(&self, test_id: &'a str, call: u64, seed: u64) -> Ask<'a> {
+        let Self { model, text, chat, options, max_tokens } = *self;
+        Ask { model, test_id, call, text, chat, options, max_tokens, seed }
+    }
+}

@@ -1,0 +1,14 @@
+//! `edison mock` from outside: over a pipe, in virtual time.
+
+#![cfg(feature = "mock")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod control;
+mod faults;
+mod isolation;
+mod journal;
+mod library;
+mod recording;
+mod rules;
+mod script;
+mod support;
