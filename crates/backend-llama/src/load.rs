@@ -30,9 +30,9 @@ use crate::validate;
 /// A model has the [capability](backend::Capabilities::tools) where its template tells it of tools and its calls are
 /// among those that are understood: those of Hermes and Qwen (`<tool_call>`), Llama 3, Mistral (`[TOOL_CALLS]`, both
 /// ways), Granite and Phi-4-mini (`<|tool_call|>`), Command R7B, and plain JSON objects. Not understood are calls in XML
-/// (Qwen3-Coder), DeepSeek's and Kimi's marks, and Harmony (gpt-oss). Calls that a client asks for are forced by a
-/// grammar made of the tools' schemas; others are as the model writes them. Thoughts in `<think>`, `[THINK]` and
-/// `<|START_THINKING|>` go to [`Token::reasoning`](backend::Token::reasoning).
+/// (Qwen3-Coder), DeepSeek's and Kimi's marks, and Harmony's channels (gpt-oss). Calls that a client asks for are forced by a
+/// grammar made of the tools' schemas; others are as the model writes them. Thoughts in `<think>`, `[THINK]`,
+/// `<|START_THINKING|>` and Harmony's channel for them go to [`Token::reasoning`](backend::Token::reasoning).
 ///
 /// # Constraints
 /// GBNF as llama.cpp reads it, left recursion included; any JSON object; and JSON Schema with `type`, `enum`, `const`,
