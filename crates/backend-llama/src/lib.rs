@@ -15,7 +15,7 @@
 //! that uses this crate should be started with `GGML_NO_BACKTRACE=1`; the crate cannot set it, because
 //! changing the environment of a running program is `unsafe`.
 //!
-//! Not here: locks, queues, HTTP, clocks, grammars, pictures.
+//! Not here: locks, queues, HTTP, pictures; and no clock but the one that dates prompts for templates that insist on it.
 
 mod answering;
 mod constraint;

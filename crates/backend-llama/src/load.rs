@@ -21,10 +21,29 @@ use crate::validate;
 /// and thousands at `DEBUG`, so a filter such as `llama-cpp-2=warn` is advised.
 ///
 /// # Prompts
-/// A [`Prompt::Chat`](backend::Prompt::Chat) is rendered with the template inside the model file. Control
-/// tokens written out in a message stay text. A [`Prompt::Text`](backend::Prompt::Text) is written by
+/// A [`Prompt::Chat`](backend::Prompt::Chat) is rendered with the template inside the model file, or with the one that
+/// the spec names. Control tokens written out in messages, tools, calls and results stay text. A [`Prompt::Text`](backend::Prompt::Text) is written by
 /// somebody who wants to do what a template does, so control tokens written out in it are control
-/// tokens, as OpenAI's and llama.cpp's own completions have it. Templates are told no date.
+/// tokens, as OpenAI's and llama.cpp's own completions have it. Templates are told no date, unless they insist.
+///
+/// # Tools and thoughts
+/// A model has the [capability](backend::Capabilities::tools) where its template tells it of tools and its calls are
+/// among those that are understood: those of Hermes and Qwen (`<tool_call>`), Llama 3, Mistral (`[TOOL_CALLS]`, both
+/// ways), Granite and Phi-4-mini (`<|tool_call|>`), Command R7B, and plain JSON objects. Not understood are calls in XML
+/// (Qwen3-Coder), DeepSeek's and Kimi's marks, and Harmony's channels (gpt-oss). Calls that a client asks for are forced by a
+/// grammar made of the tools' schemas; others are as the model writes them. Thoughts in `<think>`, `[THINK]`,
+/// `<|START_THINKING|>` and Harmony's channel for them go to [`Token::reasoning`](backend::Token::reasoning).
+///
+/// # Constraints
+/// GBNF as llama.cpp reads it, left recursion included; any JSON object; and JSON Schema with `type`, `enum`, `const`,
+/// `anyOf`, `allOf`, `oneOf` of choices that exclude each other, `$ref` within the schema, and the bounds of objects,
+/// arrays, strings (`pattern` and `format` too) and numbers. Any other keyword is refused by its name. Both may have
+/// 64 KiB and nest 64 deep. An answer ends where its constraint is complete; it begins behind the thoughts of a model
+/// whose template begins them.
+///
+/// # Sampling
+/// llama.cpp's stages, in the order of its own tools. Log probabilities are those that the model computed, before
+/// sampling changed anything.
 ///
 /// # Lanes
 /// A lane alone in its context, the default, gives the text that its request gives in a new process, bit by bit, and

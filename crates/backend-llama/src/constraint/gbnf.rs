@@ -210,18 +210,14 @@ impl<'a> Parser<'a> {
             return Ok(c);
         }
         let escape = self.next().ok_or("the text ends inside")?;
-        let hex = |digits| match escape {
-            'x' | 'u' | 'U' => digits,
-            _ => 0,
-        };
         match escape {
             't' => Ok('\t'),
             'r' => Ok('\r'),
             'n' => Ok('\n'),
             '\\' | '"' | '[' | ']' => Ok(escape),
-            'x' => self.hex(hex(2)),
-            'u' => self.hex(hex(4)),
-            'U' => self.hex(hex(8)),
+            'x' => self.hex(2),
+            'u' => self.hex(4),
+            'U' => self.hex(8),
             other => Err(format!("unknown escape \\{other}")),
         }
     }

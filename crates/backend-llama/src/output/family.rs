@@ -70,19 +70,39 @@ impl CallFormat {
 pub(crate) struct Thoughts {
     pub(crate) begin: &'static str,
     pub(crate) end: &'static str,
+    /// What may stand before either part and belongs to neither, such as a new header. Empty in most families.
+    pub(crate) header: &'static str,
+    /// What begins the part that is said. Empty in most families.
+    pub(crate) says: &'static str,
 }
 
 impl Thoughts {
-    const KNOWN: [Self; 3] = [
-        Self { begin: "<think>", end: "</think>" },
-        Self { begin: "[THINK]", end: "[/THINK]" },
-        Self { begin: "<|START_THINKING|>", end: "<|END_THINKING|>" },
+    const KNOWN: [Self; 4] = [
+        Self::between("<think>", "</think>"),
+        Self::between("[THINK]", "[/THINK]"),
+        Self::between("<|START_THINKING|>", "<|END_THINKING|>"),
+        // Harmony: each part is a message of its own, in a channel.
+        Self {
+            begin: "<|channel|>analysis<|message|>",
+            end: "<|end|>",
+            header: "<|start|>assistant",
+            says: "<|channel|>final<|message|>",
+        },
     ];
+
+    const fn between(begin: &'static str, end: &'static str) -> Self {
+        Self { begin, end, header: "", says: "" }
+    }
 
     /// How the models of this template think, where they do.
     pub(crate) fn of(template: &str) -> Option<Self> {
         // Some templates name only the end, to cut thoughts out of what was said.
-        Self::KNOWN.into_iter().find(|known| template.contains(known.begin) || template.contains(known.end))
+        let [think, brackets, thinking, harmony] = Self::KNOWN;
+        if template.contains("<|channel|>") && template.contains("analysis") {
+            return Some(harmony);
+        }
+        let mut known = [think, brackets, thinking].into_iter();
+        known.find(|known| template.contains(known.begin) || template.contains(known.end))
     }
 }
 
@@ -106,8 +126,10 @@ impl Family {
         let calls = self.calls.map(CallFormat::marks);
         let named = (self.calls == Some(CallFormat::MistralNamed)).then_some("[ARGS]");
         let calls = calls.into_iter().flat_map(|marks| [marks.begin, marks.end]);
+        let channels = self.thoughts.is_some_and(|thoughts| !thoughts.says.is_empty());
+        let channels = ["<|start|>", "<|channel|>", "<|message|>"].into_iter().filter(move |_| channels);
         let thoughts = self.thoughts.into_iter().flat_map(|thoughts| [thoughts.begin, thoughts.end]);
-        calls.chain(thoughts).chain(named).filter(|mark| !mark.is_empty())
+        calls.chain(thoughts).chain(channels).chain(named).filter(|mark| !mark.is_empty())
     }
 }
 
@@ -134,5 +156,7 @@ mod tests {
         }
         assert_eq!(Thoughts::of("split('</think>')").map(|t| t.begin), Some("<think>"));
         assert_eq!(Thoughts::of("plain"), None);
+        let harmony = Thoughts::of("{{ '<|channel|>analysis<|message|>' }} ... <think>");
+        assert_eq!(harmony.map(|thoughts| thoughts.end), Some("<|end|>"));
     }
 }

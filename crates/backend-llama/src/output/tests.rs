@@ -5,7 +5,7 @@ use backend::CallPart;
 use super::family::{CallFormat, Family, Thoughts};
 use super::{Meaning, Reader};
 
-const THINK: Thoughts = Thoughts { begin: "<think>", end: "</think>" };
+const THINK: Thoughts = Thoughts { begin: "<think>", end: "</think>", header: "", says: "" };
 
 /// What an answer means in the end.
 #[derive(Debug, PartialEq)]
@@ -151,6 +151,30 @@ fn thoughts_are_kept_apart() {
     ];
     for (inside, answer, expected) in cases {
         check(None, true, inside, answer, &expected);
+    }
+}
+
+/// Harmony: messages in channels, each with a header but the first.
+#[test]
+fn channels_are_told_apart() {
+    let analysis = "<|channel|>analysis<|message|>";
+    let last = "<|channel|>final<|message|>";
+    let cases = [
+        (format!("{analysis}Hm.<|end|><|start|>assistant{last}Yes. <b>"), whole("Yes. <b>", "Hm.", &[])),
+        (format!("{last}Yes."), said("Yes.")),
+        (
+            format!("{analysis}a <|end|><|start|>assistant{analysis} b<|end|><|start|>assistant{last}c"),
+            whole("c", "a b", &[]),
+        ),
+        (format!("{analysis}only that"), whole("", "only that", &[])),
+        (format!("{analysis}that<|end|><|start|>assistant<|chan"), whole("", "that", &[])),
+        ("Plain.".to_string(), said("Plain.")),
+    ];
+    let family = Family { calls: None, thoughts: Thoughts::of("<|channel|>analysis") };
+    for (answer, expected) in cases {
+        for n in [1, 2, 3, 7, 1000] {
+            assert_eq!(read(Reader::new(family, Vec::new(), false), &answer, n), expected, "{answer} in pieces of {n}");
+        }
     }
 }
 

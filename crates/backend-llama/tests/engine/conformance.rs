@@ -23,6 +23,10 @@ impl Subject for Llama {
         support::backend().load(spec, support::silent()).await.expect("the demo model loads")
     }
 
+    fn chooses(&self) -> bool {
+        true
+    }
+
     fn lanes_max(&self) -> u32 {
         self.lanes_max
     }

@@ -9,4 +9,5 @@ mod loading;
 mod prompts;
 mod refusals;
 mod support;
+mod survival;
 mod tools;

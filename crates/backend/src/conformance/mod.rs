@@ -22,6 +22,7 @@ mod cancelling;
 pub mod kit;
 mod lanes;
 mod limits;
+mod options;
 mod prompts;
 mod reuse;
 mod sampling;
@@ -42,6 +43,10 @@ pub use lanes::{
 pub use limits::{
     a_bound_beyond_the_context_is_harmless, max_tokens_ends_the_answer_with_length, one_token_is_enough,
     the_context_bounds_the_answer,
+};
+pub use options::{
+    a_forbidden_token_never_comes, an_answer_follows_its_grammar, an_end_that_is_ignored_is_not_the_end,
+    probabilities_are_told_where_they_are_asked_for,
 };
 pub use prompts::{
     a_control_token_written_out_is_text, a_prompt_longer_than_the_context_is_refused_with_the_numbers,
@@ -65,6 +70,12 @@ pub trait Subject {
 
     /// How many lanes it can serve at the same time, at least 1. With 1, tests of several lanes say that they skip.
     fn lanes_max(&self) -> u32;
+
+    /// Whether it chooses each token among others, so that sampling has something to choose from. A script does not; the
+    /// tests of it then say that they skip.
+    fn chooses(&self) -> bool {
+        false
+    }
 }
 
 /// Writes one `#[tokio::test]` for each test of the [suite](crate::conformance), under its name.
@@ -79,6 +90,7 @@ macro_rules! conformance_tests {
             a_bound_beyond_the_context_is_harmless
             a_character_split_over_tokens_comes_out_whole
             a_control_token_written_out_is_text
+            a_forbidden_token_never_comes
             a_lane_is_as_new_after_a_cancel_before_the_first_poll
             a_lane_is_as_new_after_a_cancel_in_decode
             a_lane_is_as_new_after_a_cancel_in_prefill
@@ -88,11 +100,14 @@ macro_rules! conformance_tests {
             a_stop_string_split_over_tokens_is_found_and_never_shown
             a_text_comes_back_from_its_tokens
             a_token_that_does_not_exist_is_refused
+            an_answer_follows_its_grammar
             an_empty_prompt_is_refused
+            an_end_that_is_ignored_is_not_the_end
             cancelling_on_one_lane_leaves_the_other_alone
             events_come_in_the_order_of_the_contract
             max_tokens_ends_the_answer_with_length
             one_token_is_enough
+            probabilities_are_told_where_they_are_asked_for
             prompts_are_encoded_beside_a_running_lane
             quiesce_may_be_dropped_and_called_again
             quiesce_returns_at_once_when_idle
@@ -133,6 +148,7 @@ mod tests {
             include_str!("cancelling.rs"),
             include_str!("lanes.rs"),
             include_str!("limits.rs"),
+            include_str!("options.rs"),
             include_str!("prompts.rs"),
             include_str!("reuse.rs"),
             include_str!("sampling.rs"),

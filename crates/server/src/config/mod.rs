@@ -56,6 +56,8 @@ pub(crate) struct Model {
     /// Lanes of each replica, at least 1.
     pub(crate) lanes: u32,
     pub(crate) tuning: Tuning,
+    /// A file with a chat template to use in place of the model's own.
+    pub(crate) chat_template: Option<PathBuf>,
     pub(crate) queue_max: usize,
     pub(crate) max_tokens: u32,
 }
@@ -126,6 +128,7 @@ impl Model {
             gpu_layers: defaults.spec.gpu_layers,
             lanes: defaults.spec.lanes,
             tuning: defaults.spec.tuning,
+            chat_template: None,
             queue_max: defaults.queue_max,
             max_tokens: defaults.max_tokens,
         }
@@ -138,7 +141,12 @@ impl Model {
                 format!("this program was built without the model {model}; name files with --model or --config")
             })?),
         };
+        let read = |path: &PathBuf| {
+            let failed = |error| format!("the chat template {} cannot be read: {error}", path.display());
+            std::fs::read_to_string(path).map_err(failed)
+        };
         let spec = ModelSpec {
+            chat_template: self.chat_template.as_ref().map(read).transpose()?,
             context_len: self.context_len,
             threads: self.threads,
             gpu_layers: self.gpu_layers,

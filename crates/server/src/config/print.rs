@@ -65,7 +65,7 @@ fn model_keys(model: &Model) -> Keys {
         Source::Builtin(builtin) => ("builtin", text(builtin.as_str())),
     };
     let aliases = model.aliases.iter().map(|alias| text(alias)).collect();
-    vec![
+    let mut keys = vec![
         ("name", text(&model.name)),
         source,
         ("aliases", Value::Array(aliases)),
@@ -77,7 +77,9 @@ fn model_keys(model: &Model) -> Keys {
         ("step_tokens", integer(model.tuning.step_tokens as usize)),
         ("queue_max", integer(model.queue_max)),
         ("max_tokens", integer(model.max_tokens as usize)),
-    ]
+    ];
+    keys.extend(model.chat_template.iter().map(|path| ("chat_template", text(&path.to_string_lossy()))));
+    keys
 }
 
 fn text(value: &str) -> Value {

@@ -39,6 +39,7 @@ fn every_problem_has_its_line_and_key() {
         ("$lanes = 65", &[(4, "models[0].lanes", "from 1 to 64")]),
         ("$replicas = 0", &[(4, "models[0].replicas", "from 1 to 16")]),
         ("$step_tokens = 8", &[(4, "models[0].step_tokens", "from 16 to 2048")]),
+        ("$chat_template = \"x.jinja\"", &[(4, "models[0].chat_template", "no readable file at no-such-folder")]),
         ("$max_tokens = 0", &[(4, "models[0].max_tokens", "from 1")]),
         ("$context_len = \"big\"", &[(4, "models[0].context_len", "an integer")]),
         ("$gpu_layers = true", &[(4, "models[0].gpu_layers", "an integer")]),
@@ -164,6 +165,7 @@ fn the_example_mentions_every_key() {
     let mut config = Config::demo(CORES);
     config.models[0].source = Source::File("x".into());
     config.models[1].source = Source::Builtin(Builtin::Fast);
+    config.models[0].chat_template = Some("x".into());
     for line in to_toml(&config).lines().filter(|line| line.contains(" = ")) {
         let key = line.split(" = ").next().expect("a key");
         let mentions = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} = "));
