@@ -24,7 +24,6 @@ mod config;
 mod connection;
 mod doctor;
 mod echo;
-#[expect(dead_code, reason = "the routes that ask it come next")]
 mod edison;
 mod embedded;
 mod engine;

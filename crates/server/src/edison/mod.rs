@@ -3,3 +3,5 @@
 
 pub(crate) mod patterns;
 pub(crate) mod router;
+pub(crate) mod steps;
+pub(crate) mod title;

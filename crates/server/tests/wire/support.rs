@@ -50,8 +50,17 @@ impl Server {
     }
 
     pub(crate) fn connect_as(&self, peer: Peer) -> Client {
+        self.connect_to(self.app(), peer)
+    }
+
+    /// The routes, with what they remember from one request to the next.
+    pub(crate) fn app(&self) -> axum::Router {
+        server::app(self.service.clone(), self.options.clone())
+    }
+
+    /// A connection to these routes.
+    pub(crate) fn connect_to(&self, app: axum::Router, peer: Peer) -> Client {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let app = server::app(self.service.clone(), self.options.clone());
         let (limits, shutdown) = (self.options.limits.clone(), self.options.shutdown.clone());
         let served = tokio::spawn(async move {
             server::serve_connection(theirs, app, &limits, peer, &shutdown).await;

@@ -58,7 +58,7 @@ pub(super) fn request(chat: Chat, hints: Hints, id: &RequestId, client: Option<S
 }
 
 /// FNV-1a: the same on every machine and in every version, which the standard hasher does not promise.
-fn hash(text: &str) -> u32 {
+pub(crate) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 

@@ -1,0 +1,26 @@
+//! EDISON's own protocol: `POST /chat`, `/chat/stream`, `/chat/cancel` and `/generate-title`. Errors are `{"detail": ..}`.
+
+mod active;
+mod body;
+mod cancel;
+mod chat;
+mod title;
+mod turn;
+
+pub(crate) use active::Active;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+
+use crate::state::App;
+
+/// The paths.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/chat", post(chat::whole))
+        .route("/chat/stream", post(chat::stream))
+        .route("/chat/cancel", post(cancel::cancel))
+        .route("/generate-title", post(title::generate))
+}
