@@ -143,3 +143,17 @@ async fn health_has_the_fields_that_the_clients_read() {
     assert_eq!(body["models_loaded"]["deep_model"], json!(false));
     assert_eq!((&body["service"], &body["qdrant_ready"]), (&json!("edison-core"), &json!(false)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_models_are_listed_and_each_tier_says_whether_it_can_be_used() {
+    let server = Server::start(script(&[]), HttpLimits::default()).await;
+    let get = async |path| {
+        let answer = server.connect().ask("GET", path).await;
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    };
+    let list = get("/models/list").await;
+    assert_eq!((&list["models"][0]["name"], &list["current_models"]["fast"]), (&json!("m"), &json!("m")));
+    let status = get("/models/status").await;
+    assert_eq!((&status["fast"], &status["deep"]), (&json!(true), &json!(false)));
+    assert_eq!(status["slots"]["fast"], json!({"loaded": true, "configured_model": "m", "shared_with": []}));
+}

@@ -1,9 +1,10 @@
-//! EDISON's own protocol: `POST /chat`, `/chat/stream`, `/chat/cancel` and `/generate-title`. Errors are `{"detail": ..}`.
+//! EDISON's own protocol: `POST /chat`, `/chat/stream`, `/chat/cancel`, `/generate-title`, and what its page shows of the models. Errors are `{"detail": ..}`.
 
 mod active;
 mod body;
 mod cancel;
 mod chat;
+mod models;
 mod title;
 mod turn;
 
@@ -12,7 +13,7 @@ pub(crate) use active::Active;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 
 use crate::state::App;
 
@@ -23,4 +24,6 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/chat/stream", post(chat::stream))
         .route("/chat/cancel", post(cancel::cancel))
         .route("/generate-title", post(title::generate))
+        .route("/models/list", get(models::list))
+        .route("/models/status", get(models::status))
 }
