@@ -5,6 +5,7 @@ use std::time::Duration;
 use backend_mock::{ModelScript, Reply};
 use serde_json::{Value, json};
 use server::{HttpLimits, Peer};
+use serving::Tier;
 
 use crate::support::{Server, hundred_ms};
 
@@ -156,4 +157,18 @@ async fn the_models_are_listed_and_each_tier_says_whether_it_can_be_used() {
     let status = get("/models/status").await;
     assert_eq!((&status["fast"], &status["deep"]), (&json!(true), &json!(false)));
     assert_eq!(status["slots"]["fast"], json!({"loaded": true, "configured_model": "m", "shared_with": []}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_saw_no_picture_says_so_whole_and_streamed() {
+    let server = Server::begin_as(Tier::Vision, script(&["a cat", "a cat"]), HttpLimits::default());
+    let body = json!({"message": "what?", "mode": "chat", "images": ["aGk="]});
+    let (status, answer) = ask_json(&server, "/chat", body.clone()).await;
+    assert_eq!((status, &answer["mode_used"], &answer["model_used"]), (200, &json!("image"), &json!("vision")));
+    let text = answer["response"].as_str().expect("a text");
+    assert!(text.starts_with("[The picture was not looked at") && text.ends_with("a cat"), "{text}");
+    assert!(answer["vision_error"].is_string(), "{answer}");
+    let (_, streamed) = ask(&server, "/chat/stream", &body).await;
+    let (mark, said) = (streamed.find("not looked at"), streamed.find("{\"t\":\"a\"}"));
+    assert!(mark.is_some() && mark < said, "{streamed}");
 }

@@ -32,10 +32,15 @@ impl Server {
 
     /// Starts it while the model still loads.
     pub(crate) fn begin(script: ModelScript, limits: HttpLimits) -> Self {
+        Self::begin_as(Tier::Fast, script, limits)
+    }
+
+    /// The same with `tier` as the one that means the model.
+    pub(crate) fn begin_as(tier: Tier, script: ModelScript, limits: HttpLimits) -> Self {
         let spec = ModelSpec::new("m", ModelSource::File("m.gguf".into()));
         let mut model = ModelConfig::new(spec);
         model.aliases.push("org/alias".into());
-        let tiers = [(Tier::Fast, "m".to_owned())].into();
+        let tiers = [(tier, "m".to_owned())].into();
         let config = ServiceConfig { models: vec![model], tiers, ..ServiceConfig::default() };
         let mock = MockBackend::new(MockConfig::default().with_model("m", script));
         let service = Service::start(config, Arc::new(mock)).expect("a consistent configuration");
