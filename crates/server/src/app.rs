@@ -14,7 +14,7 @@ use crate::clock::WallClock;
 use crate::error::ApiError;
 use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
-use crate::routes::{chat, health, index, locks, models};
+use crate::routes::{chat, edison, health, index, locks, models};
 use crate::shutdown::Shutdown;
 use crate::state::App;
 
@@ -48,7 +48,8 @@ pub fn app(service: Service, options: AppOptions) -> Router {
     let created = clock.unix_seconds();
     let bodies = chat::Bodies::new(limits.bodies_max_bytes);
     let catalogue = Catalogue::new(service.models());
-    let app = App { service, limits, catalogue, bodies, clock, shutdown, created };
+    let active = edison::Active::default();
+    let app = App { service, limits, catalogue, bodies, active, clock, shutdown, created };
     Router::new()
         .route("/", get(index::show))
         .route("/health", get(health::health))
@@ -58,6 +59,7 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         // Ids such as `org/model` have slashes in them.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/chat/completions", post(chat::complete))
+        .merge(edison::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_path)
         .layer(from_fn_with_state(ids, identify))

@@ -18,6 +18,12 @@ use crate::wire::error::{Detail, ErrorEnvelope, ErrorObject};
 pub(crate) enum ApiError {
     /// The request says something wrong.
     Invalid(BadRequest),
+    /// Fields of a body of EDISON's protocol are wrong: the list that its clients read.
+    Fields(serde_json::Value),
+    /// There are pictures, and no tier to look at them.
+    NoVision,
+    /// Somebody cancelled the chat by its id.
+    Cancelled,
     /// The body is larger than the limit, in bytes.
     BodyTooLarge(usize),
     /// The body did not arrive in time.
@@ -55,6 +61,9 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
     use StatusCode as S;
     match error {
         ApiError::Invalid(bad) => (S::BAD_REQUEST, "invalid_request_error", bad.param.as_deref()),
+        ApiError::Fields(_) => (S::UNPROCESSABLE_ENTITY, "invalid_request_error", None),
+        ApiError::NoVision => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("images")),
+        ApiError::Cancelled => (S::CONFLICT, "cancelled", None),
         ApiError::BodyBroken(_) | ApiError::BadPath(_) => (S::BAD_REQUEST, "invalid_request_error", None),
         ApiError::BodyTimeout(_) => (S::REQUEST_TIMEOUT, "body_timeout", None),
         ApiError::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large", None),
@@ -90,6 +99,9 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
 fn message(error: &ApiError) -> String {
     match error {
         ApiError::Invalid(bad) => bad.message.clone(),
+        ApiError::Fields(problems) => problems.to_string(),
+        ApiError::NoVision => "Vision model not loaded. Configure a model for the tier vision.".into(),
+        ApiError::Cancelled => "the chat was cancelled".into(),
         ApiError::BodyBroken(reason) => format!("the body could not be read: {}", echo::sentence(reason)),
         ApiError::BodyTimeout(limit) => format!("the body did not arrive within {limit:?}; send it faster"),
         ApiError::BodyTooLarge(max) => format!("the body has more than {max} bytes; send less"),
@@ -153,7 +165,16 @@ impl ApiError {
 
     /// The answer under the server's own paths.
     pub(crate) fn into_detail(self) -> Response {
-        (classify(&self).0, Json(Detail { detail: message(&self) })).into_response()
+        let status = classify(&self).0;
+        let retry = retry_seconds(&self);
+        let mut response = match self {
+            Self::Fields(problems) => (status, Json(serde_json::json!({"detail": problems}))).into_response(),
+            error => (status, Json(Detail { detail: message(&error) })).into_response(),
+        };
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 

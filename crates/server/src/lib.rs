@@ -24,6 +24,7 @@ mod config;
 mod connection;
 mod doctor;
 mod echo;
+mod edison;
 mod embedded;
 mod engine;
 mod error;

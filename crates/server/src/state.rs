@@ -6,6 +6,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::limits::HttpLimits;
 use crate::routes::chat::Bodies;
+use crate::routes::edison::Active;
 use crate::shutdown::Shutdown;
 
 /// The service, and what the routes need besides.
@@ -16,6 +17,8 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     /// The budget of memory for bodies.
     pub(crate) bodies: Bodies,
+    /// The chats of EDISON's protocol that can be cancelled.
+    pub(crate) active: Active,
     pub(crate) clock: WallClock,
     pub(crate) shutdown: Shutdown,
     /// When the server came up, in seconds since 1970: the age of everything in `/v1/models`.

@@ -8,18 +8,28 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
-use serving::{LoadState, ModelState, ModelView};
+use serving::{LoadState, ModelState, ModelView, Tier};
 
 use crate::state::App;
 
-/// The process is up, whatever the models do.
-pub(crate) async fn health() -> Json<Health> {
-    Json(Health { status: "ok" })
+/// The process is up, whatever the models do. Clients of EDISON's protocol read which tiers are loaded here.
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    let (states, tiers) = (app.service.states(), app.service.tiers());
+    let is_ready = |id: &String| states.iter().any(|model| model.id == *id && model.state == LoadState::Ready);
+    let is_loaded = |tier: Tier| tiers.iter().any(|(other, id)| *other == tier && is_ready(id));
+    let models_loaded = Tier::ALL.map(|tier| (format!("{}_model", tier.as_str()), is_loaded(tier))).into();
+    // Memory and search stay outside, so that there is never a store that is ready.
+    Json(Health { status: "ok", service: "edison-core", models_loaded, vision_enabled: false, qdrant_ready: false })
 }
 
 #[derive(Serialize)]
 pub(crate) struct Health {
     status: &'static str,
+    service: &'static str,
+    models_loaded: BTreeMap<String, bool>,
+    /// Whether pictures are looked at; see `routes::edison`.
+    vision_enabled: bool,
+    qdrant_ready: bool,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! One file per path.
 
 pub(crate) mod chat;
+pub(crate) mod edison;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod locks;

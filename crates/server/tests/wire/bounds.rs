@@ -43,7 +43,7 @@ async fn a_connection_that_falls_silent_after_an_answer_is_closed() {
     let server = server().await;
     let mut client = server.connect();
     client.send("GET /health HTTP/1.1\r\nhost: h\r\n\r\n").await;
-    client.read_until("{\"status\":\"ok\"}").await;
+    client.read_until("\"qdrant_ready\":false}").await;
     let begun = Instant::now();
     assert_eq!(client.rest().await, "");
     assert_eq!(begun.elapsed(), 5 * SECOND);
@@ -139,7 +139,8 @@ async fn a_crowded_http2_connection_gets_one_answer() {
     let connection = tokio::spawn(connection);
     let health = || http::Request::get("http://h/health").body(Empty::<bytes::Bytes>::new()).expect("a request");
     let answer = sender.send_request(health()).await.expect("an answer");
-    assert_eq!(answer.into_body().collect().await.expect("a body").to_bytes(), "{\"status\":\"ok\"}");
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert!(body.starts_with(b"{\"status\":\"ok\","), "{body:?}");
     let begun = Instant::now();
     connection.await.expect("no panic").expect("the connection ends in order");
     assert!(begun.elapsed() <= SECOND, "{:?}", begun.elapsed());

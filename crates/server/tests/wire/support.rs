@@ -32,10 +32,15 @@ impl Server {
 
     /// Starts it while the model still loads.
     pub(crate) fn begin(script: ModelScript, limits: HttpLimits) -> Self {
+        Self::begin_as(Tier::Fast, script, limits)
+    }
+
+    /// The same with `tier` as the one that means the model.
+    pub(crate) fn begin_as(tier: Tier, script: ModelScript, limits: HttpLimits) -> Self {
         let spec = ModelSpec::new("m", ModelSource::File("m.gguf".into()));
         let mut model = ModelConfig::new(spec);
         model.aliases.push("org/alias".into());
-        let tiers = [(Tier::Fast, "m".to_owned())].into();
+        let tiers = [(tier, "m".to_owned())].into();
         let config = ServiceConfig { models: vec![model], tiers, ..ServiceConfig::default() };
         let mock = MockBackend::new(MockConfig::default().with_model("m", script));
         let service = Service::start(config, Arc::new(mock)).expect("a consistent configuration");
@@ -50,8 +55,17 @@ impl Server {
     }
 
     pub(crate) fn connect_as(&self, peer: Peer) -> Client {
+        self.connect_to(self.app(), peer)
+    }
+
+    /// The routes, with what they remember from one request to the next.
+    pub(crate) fn app(&self) -> axum::Router {
+        server::app(self.service.clone(), self.options.clone())
+    }
+
+    /// A connection to these routes.
+    pub(crate) fn connect_to(&self, app: axum::Router, peer: Peer) -> Client {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let app = server::app(self.service.clone(), self.options.clone());
         let (limits, shutdown) = (self.options.limits.clone(), self.options.shutdown.clone());
         let served = tokio::spawn(async move {
             server::serve_connection(theirs, app, &limits, peer, &shutdown).await;

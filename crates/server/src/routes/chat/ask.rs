@@ -13,6 +13,10 @@ use crate::wire::names::class_name;
 const CLASS: &str = "x-edison-class";
 const QUEUE_TIMEOUT: &str = "x-edison-queue-timeout-ms";
 
+/// The names that other servers know; what says `edison` wins.
+const CLASS_ELSEWHERE: &str = "x-priority";
+const QUEUE_TIMEOUT_ELSEWHERE: &str = "x-queue-timeout-ms";
+
 /// How a client wants to wait. The protocol has no words for it, so headers say it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hints {
@@ -21,14 +25,14 @@ pub(super) struct Hints {
 }
 
 pub(super) fn hints(headers: &HeaderMap) -> Result<Hints, BadRequest> {
-    let class = match headers.get(CLASS) {
+    let class = match headers.get(CLASS).or_else(|| headers.get(CLASS_ELSEWHERE)) {
         None => Class::default(),
         Some(value) => Class::ALL
             .into_iter()
             .find(|class| value == class_name(*class))
             .ok_or_else(|| BadRequest::field(CLASS, format!("{CLASS} must be interactive, normal or background")))?,
     };
-    let queue_timeout = match headers.get(QUEUE_TIMEOUT) {
+    let queue_timeout = match headers.get(QUEUE_TIMEOUT).or_else(|| headers.get(QUEUE_TIMEOUT_ELSEWHERE)) {
         None => None,
         Some(value) => {
             let millis = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -58,7 +62,7 @@ pub(super) fn request(chat: Chat, hints: Hints, id: &RequestId, client: Option<S
 }
 
 /// FNV-1a: the same on every machine and in every version, which the standard hasher does not promise.
-fn hash(text: &str) -> u32 {
+pub(crate) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -82,7 +86,9 @@ mod tests {
         let background = Hints { class: Class::Background, queue_timeout: None };
         assert_eq!(read(CLASS, "background"), Ok(background));
         let short = Hints { class: Class::Normal, queue_timeout: Some(Duration::from_millis(1500)) };
-        assert_eq!(read(QUEUE_TIMEOUT, "1500"), Ok(short));
+        assert_eq!(read(QUEUE_TIMEOUT, "1500").as_ref(), Ok(&short));
+        assert_eq!(read("x-queue-timeout-ms", "1500"), Ok(short));
+        assert_eq!(read("x-priority", "background").map(|hints| hints.class), Ok(Class::Background));
     }
 
     #[test]

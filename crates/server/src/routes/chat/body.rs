@@ -55,6 +55,24 @@ impl Bodies {
         self.parse(body, share, limits.messages_max).await
     }
 
+    /// Reads any JSON.
+    ///
+    /// # Cancel safety
+    /// As for [`chat`](Self::chat).
+    pub(crate) async fn value(&self, body: Body, limits: &HttpLimits) -> Result<serde_json::Value, ApiError> {
+        let announced = body.size_hint();
+        if announced.lower() > limits.body_max_bytes as u64 {
+            return Err(ApiError::BodyTooLarge(limits.body_max_bytes));
+        }
+        let most = announced.exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limits.body_max_bytes);
+        let _share = self.share(most, limits).await?;
+        let body = read(body, limits).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let message = format!("the body is not JSON: {error}");
+            ApiError::Fields(serde_json::json!([{"type": "json_invalid", "loc": ["body"], "msg": message}]))
+        })
+    }
+
     /// A part of the budget. A body that is larger than all of it takes all of it.
     async fn share(&self, bytes: usize, limits: &HttpLimits) -> Result<OwnedSemaphorePermit, ApiError> {
         let share = Arc::clone(&self.budget).acquire_many_owned(kib(bytes).min(self.budget_kib));

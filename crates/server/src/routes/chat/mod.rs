@@ -5,6 +5,7 @@ mod body;
 mod stream;
 mod whole;
 
+pub(crate) use ask::hash;
 pub(crate) use body::Bodies;
 
 use std::sync::Arc;

@@ -1,0 +1,128 @@
+//! What a chat of EDISON's protocol says. Fields that nobody knows are passed over: its clients send some.
+
+use backend::{ChatMessage, Role};
+use serde_json::{Value, json};
+
+use crate::edison::router::Mode;
+use crate::error::ApiError;
+
+/// A chat that can be answered.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ask {
+    pub(super) message: String,
+    /// `None` is `auto`.
+    pub(super) mode: Option<Mode>,
+    pub(super) has_images: bool,
+    /// What was said before, oldest first.
+    pub(super) history: Vec<ChatMessage>,
+    /// What the caller found that may help.
+    pub(super) context: Vec<String>,
+}
+
+/// # Errors
+/// Every field that is wrong, in the form that the original's clients know.
+pub(super) fn ask(body: &Value, messages_max: usize) -> Result<Ask, ApiError> {
+    let mut problems = Vec::new();
+    let mut wrong = |field: &str, message: &str| {
+        problems.push(json!({"type": "value_error", "loc": ["body", field], "msg": message}));
+    };
+    let message = body["message"].as_str();
+    if message.is_none() {
+        wrong("message", "a text is required");
+    }
+    let mode = match &body["mode"] {
+        Value::Null => Some(None),
+        Value::String(name) if name == "auto" => Some(None),
+        Value::String(name) => Mode::NAMED.into_iter().find(|mode| mode.as_str() == name).map(Some),
+        _ => None,
+    };
+    if mode.is_none() {
+        wrong("mode", "must be auto, chat, reasoning, agent, code or work");
+    }
+    let images = list(&body["images"]);
+    if images.is_none() {
+        wrong("images", "must be a list");
+    }
+    let history = list(&body["conversation_history"]).filter(|turns| turns.len() <= messages_max).and_then(turns);
+    if history.is_none() {
+        wrong(
+            "conversation_history",
+            &format!("must be a list of at most {messages_max} objects with role and content"),
+        );
+    }
+    let context = list(&body["context"]).and_then(chunks);
+    if context.is_none() {
+        wrong("context", "must be a list of texts, or of objects with a text");
+    }
+    match (message, mode, images, history, context) {
+        (Some(message), Some(mode), Some(images), Some(history), Some(context)) => {
+            let has_images = images.iter().any(Value::is_string);
+            Ok(Ask { message: message.to_owned(), mode, has_images, history, context })
+        }
+        _ => Err(ApiError::Fields(Value::Array(problems))),
+    }
+}
+
+/// An absent list is empty.
+fn list(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Null => Some(&[]),
+        Value::Array(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// Turns of the person and of the model; others are passed over, as in the original.
+fn turns(items: &[Value]) -> Option<Vec<ChatMessage>> {
+    let mut turns = Vec::new();
+    for item in items {
+        let role = match item.as_object()?.get("role").and_then(Value::as_str) {
+            Some("user") => Role::User,
+            Some("assistant") => Role::Assistant,
+            _ => continue,
+        };
+        turns.push(ChatMessage::new(role, item["content"].as_str()?));
+    }
+    Some(turns)
+}
+
+fn chunks(items: &[Value]) -> Option<Vec<String>> {
+    let text = |item: &Value| item.as_str().or_else(|| item["text"].as_str()).map(str::to_owned);
+    items.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::ask;
+    use crate::error::ApiError;
+
+    fn wrong(body: &Value) -> Vec<String> {
+        match ask(body, 3) {
+            Err(ApiError::Fields(problems)) => {
+                let problems = problems.as_array().expect("a list").iter();
+                problems.map(|problem| problem["loc"][1].as_str().expect("a field").to_owned()).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        assert_eq!(wrong(&json!([])), ["message"]);
+        assert_eq!(wrong(&json!({"message": null, "mode": "swarm"})), ["message", "mode"]);
+        assert_eq!(wrong(&json!({"message": "", "images": 1, "context": [1]})), ["images", "context"]);
+        assert_eq!(wrong(&json!({"message": "", "conversation_history": ["x"]})), ["conversation_history"]);
+        let long = json!({"message": "", "conversation_history": [{}, {}, {}, {}]});
+        assert_eq!(wrong(&long), ["conversation_history"]);
+    }
+
+    #[test]
+    fn unknown_fields_and_roles_are_passed_over_and_an_empty_message_is_taken() {
+        let body = json!({"message": "", "session_id": 7, "remember": null, "images": null,
+            "conversation_history": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]});
+        let ask = ask(&body, 3).expect("a chat");
+        assert_eq!((ask.history.len(), ask.has_images, ask.mode), (1, false, None));
+    }
+}

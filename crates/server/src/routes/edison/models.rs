@@ -1,0 +1,45 @@
+//! `GET /models/list` and `GET /models/status`: what EDISON's web page shows of the models. Neither takes a model lock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+use serving::{LoadState, Tier};
+
+use crate::state::App;
+
+/// Every model by its id. Where it lies is nobody's business, so its id stands for its path.
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+    let entry = |id: String| json!({"name": id, "filename": id, "path": id, "location": "standard"});
+    let mut ids: Vec<String> = app.service.states().into_iter().map(|model| model.id).collect();
+    ids.sort();
+    let models: Vec<Value> = ids.into_iter().map(entry).collect();
+    Json(json!({"models": models, "large_path": null, "current_models": configured(&app)}))
+}
+
+/// Which tiers can be used now, and which of them are one model.
+pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
+    let (states, configured) = (app.service.states(), configured(&app));
+    let is_loaded = |id: &String| states.iter().any(|model| model.id == *id && model.state == LoadState::Ready);
+    let mut slots = BTreeMap::new();
+    let mut status = json!({"models_unloaded_for_image_gen": false});
+    for (tier, id) in &configured {
+        let loaded = id.as_ref().is_some_and(is_loaded);
+        let shares = |other: &&&str| *other != tier && id.is_some() && configured[**other] == *id;
+        let shared_with: Vec<&str> = configured.keys().filter(shares).copied().collect();
+        slots.insert(*tier, json!({"loaded": loaded, "configured_model": id, "shared_with": shared_with}));
+        status[*tier] = json!(loaded);
+    }
+    status["configured_models"] = json!(configured);
+    status["slots"] = json!(slots);
+    Json(status)
+}
+
+/// The model of every tier, where there is one.
+fn configured(app: &App) -> BTreeMap<&'static str, Option<String>> {
+    let tiers = app.service.tiers();
+    let model = |tier: Tier| tiers.iter().find(|(other, _)| *other == tier).map(|(_, id)| id.clone());
+    Tier::ALL.into_iter().map(|tier| (tier.as_str(), model(tier))).collect()
+}

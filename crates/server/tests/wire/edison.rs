@@ -1,0 +1,174 @@
+//! EDISON's own protocol, as its web page and its ComfyUI node speak it.
+
+use std::time::Duration;
+
+use backend_mock::{ModelScript, Reply};
+use serde_json::{Value, json};
+use server::{HttpLimits, Peer};
+use serving::Tier;
+
+use crate::support::{Server, hundred_ms};
+
+fn script(answers: &[&str]) -> ModelScript {
+    let texts = answers.iter().map(ToString::to_string).collect();
+    ModelScript { reply: Reply::Script(texts), ..ModelScript::default() }
+}
+
+async fn ask(server: &Server, path: &str, body: &Value) -> (u16, String) {
+    let mut client = server.connect();
+    client.send(post(path, "r1", body)).await;
+    let answer = client.rest().await;
+    let status = answer[9..12].parse().expect("a status");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    (status, body.to_owned())
+}
+
+async fn ask_json(server: &Server, path: &str, body: Value) -> (u16, Value) {
+    let (status, body) = ask(server, path, &body).await;
+    (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_comfyui_node_gets_its_answer_mode_and_model() {
+    let server = Server::start(script(&["hello"]), HttpLimits::default()).await;
+    let (status, answer) =
+        ask_json(&server, "/chat", json!({"message": "Hello there", "mode": "auto", "remember": true})).await;
+    assert_eq!(status, 200, "{answer}");
+    let read = (&answer["response"], &answer["mode_used"], &answer["model_used"], &answer["work_steps"]);
+    assert_eq!(read, (&json!("hello"), &json!("chat"), &json!("fast"), &Value::Null));
+}
+
+/// Steps reached neither the answer nor the prompt in the original. Method: a context that holds the prompt without the
+/// plan and not with it, so that the second call fails only if the steps are in it.
+#[tokio::test(start_paused = true)]
+async fn the_steps_of_work_mode_are_told_and_reach_the_prompt() {
+    let long = "x".repeat(300);
+    let plan = format!("1. {long}\n2. b");
+    let body = || json!({"message": "do it", "mode": "work"});
+    let server = Server::start(script(&[&plan, "done"]), HttpLimits::default()).await;
+    let (_, answer) = ask_json(&server, "/chat", body()).await;
+    assert_eq!((&answer["work_steps"], &answer["response"]), (&json!([long, "b"]), &json!("done")));
+    let small = ModelScript { context_len: 420, ..script(&[&plan, "done"]) };
+    let (status, answer) = ask_json(&Server::start(small, HttpLimits::default()).await, "/chat", body()).await;
+    assert_eq!(status, 400, "{answer}");
+    let small = ModelScript { context_len: 420, ..script(&["no list", "done"]) };
+    let (status, answer) = ask_json(&Server::start(small, HttpLimits::default()).await, "/chat", body()).await;
+    assert_eq!((status, &answer["work_steps"]), (200, &Value::Null), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_turns_make_room_and_the_answer_says_how_many() {
+    let small = ModelScript { context_len: 600, ..script(&[]) };
+    let server = Server::start(small, HttpLimits::default()).await;
+    let turn = |role: &str| json!({"role": role, "content": "x".repeat(150)});
+    let history: Vec<Value> = (0..10).map(|n| turn(["user", "assistant"][n % 2])).collect();
+    let (status, answer) =
+        ask_json(&server, "/chat", json!({"message": "hi", "mode": "chat", "conversation_history": history})).await;
+    assert_eq!(status, 200, "{answer}");
+    let dropped = answer["turns_dropped"].as_u64().expect("a number");
+    assert!((6..10).contains(&dropped), "{dropped} of 10 dropped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_without_a_vision_tier_are_refused_in_words() {
+    let server = Server::start(script(&["a cat"]), HttpLimits::default()).await;
+    let (status, answer) = ask_json(&server, "/chat", json!({"message": "what?", "images": ["aGk="]})).await;
+    assert_eq!(status, 503);
+    assert!(answer["detail"].as_str().is_some_and(|detail| detail.starts_with("Vision model not loaded")), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_fields_are_422_with_their_places() {
+    let server = Server::start(script(&[]), HttpLimits::default()).await;
+    let (status, answer) = ask_json(&server, "/chat", json!({"message": "x", "mode": "swarm"})).await;
+    assert_eq!((status, &answer["detail"][0]["loc"]), (422, &json!(["body", "mode"])));
+    let (status, _) = ask_json(&server, "/generate-title", json!([])).await;
+    assert_eq!(status, 422);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_web_page_reads_its_stream_to_the_end() {
+    let server = Server::start(script(&["ab"]), HttpLimits::default()).await;
+    let (status, body) = ask(&server, "/chat/stream", &json!({"message": "Hello there"})).await;
+    assert_eq!(status, 200);
+    let order = ["event: init\ndata: {\"request_id\":\"r1\"}", "event: token\ndata: {\"t\":\"a\"}", "event: done\n"];
+    let places: Vec<_> = order.iter().map(|part| body.find(part).unwrap_or_else(|| panic!("{part}: {body}"))).collect();
+    assert!(places.is_sorted(), "{body}");
+    assert!(body.contains("\"ok\":true") && body.contains("\"response\":\"ab\""), "{body}");
+}
+
+fn post(path: &str, id: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\nx-request-id: {id}\r\n");
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Method: the model is loading, the earliest phase there is, when the chat is cancelled by the id in its first event.
+#[tokio::test(start_paused = true)]
+async fn a_chat_can_be_cancelled_before_any_model_works() {
+    let slow = ModelScript { load_time: Duration::from_secs(60), ..hundred_ms() };
+    let server = Server::begin(slow, HttpLimits::default());
+    let app = server.app();
+    let mut chat = server.connect_to(app.clone(), Peer::default());
+    chat.send(post("/chat/stream", "r1", &json!({"message": "Hello there"}))).await;
+    chat.read_until("{\"request_id\":\"r1\"}\n\n").await;
+    let mut cancel = server.connect_to(app.clone(), Peer::default());
+    cancel.send(post("/chat/cancel", "r2", &json!({"request_id": "r1"}))).await;
+    assert!(cancel.rest().await.contains("\"status\":\"cancelled\""));
+    let rest = chat.rest().await;
+    assert!(rest.contains("event: done\ndata: {\"ok\":false,\"stopped\":true}"), "{rest}");
+    let mut again = server.connect_to(app, Peer::default());
+    again.send(post("/chat/cancel", "r3", &json!({"request_id": "r1"}))).await;
+    assert!(again.rest().await.contains("\"status\":\"not_found\""));
+    server.service.loaded().await;
+    assert_eq!(server.service.models()[0].granted_total, 0, "it never got the lane");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_always_a_title() {
+    let server = Server::start(script(&["\"Rust Locks.\""]), HttpLimits::default()).await;
+    let title = async |body| ask_json(&server, "/generate-title", body).await;
+    assert_eq!(title(json!({"message": "how do locks work"})).await, (200, json!({"title": "Rust Locks"})));
+    assert_eq!(title(json!({"message": null})).await.0, 200);
+    server.service.shutdown(Duration::ZERO).await;
+    let words = title(json!({"message": "one two three four five six"})).await;
+    assert_eq!(words, (200, json!({"title": "one two three four five"})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_has_the_fields_that_the_clients_read() {
+    let server = Server::start(script(&[]), HttpLimits::default()).await;
+    let answer = server.connect().ask("GET", "/health").await;
+    let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON");
+    assert_eq!(body["models_loaded"]["fast_model"], json!(true));
+    assert_eq!(body["models_loaded"]["deep_model"], json!(false));
+    assert_eq!((&body["service"], &body["qdrant_ready"]), (&json!("edison-core"), &json!(false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_models_are_listed_and_each_tier_says_whether_it_can_be_used() {
+    let server = Server::start(script(&[]), HttpLimits::default()).await;
+    let get = async |path| {
+        let answer = server.connect().ask("GET", path).await;
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    };
+    let list = get("/models/list").await;
+    assert_eq!((&list["models"][0]["name"], &list["current_models"]["fast"]), (&json!("m"), &json!("m")));
+    let status = get("/models/status").await;
+    assert_eq!((&status["fast"], &status["deep"]), (&json!(true), &json!(false)));
+    assert_eq!(status["slots"]["fast"], json!({"loaded": true, "configured_model": "m", "shared_with": []}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_saw_no_picture_says_so_whole_and_streamed() {
+    let server = Server::begin_as(Tier::Vision, script(&["a cat", "a cat"]), HttpLimits::default());
+    let body = json!({"message": "what?", "mode": "chat", "images": ["aGk="]});
+    let (status, answer) = ask_json(&server, "/chat", body.clone()).await;
+    assert_eq!((status, &answer["mode_used"], &answer["model_used"]), (200, &json!("image"), &json!("vision")));
+    let text = answer["response"].as_str().expect("a text");
+    assert!(text.starts_with("[The picture was not looked at") && text.ends_with("a cat"), "{text}");
+    assert!(answer["vision_error"].is_string(), "{answer}");
+    let (_, streamed) = ask(&server, "/chat/stream", &body).await;
+    let (mark, said) = (streamed.find("not looked at"), streamed.find("{\"t\":\"a\"}"));
+    assert!(mark.is_some() && mark < said, "{streamed}");
+}
