@@ -44,6 +44,12 @@ pub(crate) const STOPS_MAX: usize = 4;
 /// The longest stop string, in bytes. Every piece of an answer is compared with each.
 pub(crate) const STOP_MAX_BYTES: usize = 256;
 
+/// Tools that one request may have.
+pub(crate) const TOOLS_MAX: usize = 128;
+
+/// The longest name of a tool, in bytes, as in the OpenAI API.
+pub(crate) const TOOL_NAME_MAX: usize = 64;
+
 /// The largest body, in bytes, that is parsed where requests are answered. Larger ones are parsed on other threads, so
 /// that nobody else's answer waits for it.
 pub(crate) const INLINE_PARSE_MAX_BYTES: usize = 64 * 1024;

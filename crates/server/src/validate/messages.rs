@@ -1,9 +1,8 @@
 //! The conversation: roles, and content that is text.
 
 use backend::{ChatMessage, Role};
-use serde_json::Value;
 
-use super::BadRequest;
+use super::{BadRequest, tools};
 use crate::echo;
 use crate::wire::content::{Content, Part};
 use crate::wire::request::Message;
@@ -22,26 +21,36 @@ pub(super) fn check(messages: Option<Vec<Message>>, messages_max: usize) -> Resu
 
 fn check_one(index: usize, message: Message) -> Result<ChatMessage, BadRequest> {
     let path = |field: &str| format!("messages[{index}].{field}");
-    for (field, calls) in [("tool_calls", &message.tool_calls), ("function_call", &message.function_call)] {
-        if calls.as_ref().is_some_and(|calls| !is_empty_array(calls)) {
-            return Err(BadRequest::field(
-                path(field),
-                format!("{} is not supported: this server runs no tools", path(field)),
-            ));
-        }
+    if message.function_call.is_some() {
+        let path = path("function_call");
+        return Err(BadRequest::field(path.clone(), format!("{path} is an older form: give tool_calls")));
     }
     let role = role(message.role.as_deref()).ok_or_else(|| {
-        BadRequest::field(path("role"), format!("{} must be system, developer, user or assistant", path("role")))
+        BadRequest::field(path("role"), format!("{} must be system, developer, user, assistant or tool", path("role")))
     })?;
-    match message.content {
-        Some(Content::Text(content)) => Ok(ChatMessage::new(role, content)),
-        Some(Content::Parts(parts)) => Ok(ChatMessage::new(role, join(&path("content"), parts)?)),
-        None => Err(BadRequest::field(path("content"), format!("{} is missing", path("content")))),
+    let tool_calls = tools::calls(&path("tool_calls"), message.tool_calls)?;
+    for (field, given, wants) in [
+        ("tool_calls", !tool_calls.is_empty(), Role::Assistant),
+        ("tool_call_id", message.tool_call_id.is_some(), Role::Tool),
+    ] {
+        if given && role != wants {
+            let (path, wants) = (path(field), wants.as_str());
+            return Err(BadRequest::field(path.clone(), format!("{path} belongs to messages of the {wants}")));
+        }
     }
-}
-
-fn is_empty_array(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty)
+    if role == Role::Tool && message.tool_call_id.is_none() {
+        let path = path("tool_call_id");
+        return Err(BadRequest::field(path.clone(), format!("{path} is missing: which call is answered?")));
+    }
+    let content = match message.content {
+        Some(Content::Text(content)) => content,
+        Some(Content::Parts(parts)) => join(&path("content"), parts)?,
+        // An answer that only calls says nothing.
+        None if !tool_calls.is_empty() => String::new(),
+        None => return Err(BadRequest::field(path("content"), format!("{} is missing", path("content")))),
+    };
+    let reasoning = message.reasoning_content.filter(|_| role == Role::Assistant);
+    Ok(ChatMessage { reasoning, tool_calls, tool_call_id: message.tool_call_id, ..ChatMessage::new(role, content) })
 }
 
 fn role(name: Option<&str>) -> Option<Role> {
@@ -50,6 +59,7 @@ fn role(name: Option<&str>) -> Option<Role> {
         "system" | "developer" => Some(Role::System),
         "user" => Some(Role::User),
         "assistant" => Some(Role::Assistant),
+        "tool" => Some(Role::Tool),
         _ => None,
     }
 }

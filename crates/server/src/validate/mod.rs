@@ -4,15 +4,17 @@
 //! answer that ignores it would look like one that followed it. Fields that nobody knows are passed over.
 
 mod messages;
+mod options;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod unsupported;
 
-use backend::{ChatMessage, GenerateOptions, Sampling};
+use backend::{Chat as Conversation, GenerateOptions};
 
-use crate::limits::{MODEL_MAX_BYTES, STOP_MAX_BYTES, STOPS_MAX};
-use crate::wire::request::{ChatRequest, Stop};
+use crate::limits::MODEL_MAX_BYTES;
+use crate::wire::request::ChatRequest;
 
 /// A request that says something wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl BadRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chat {
     pub(crate) model: String,
-    pub(crate) messages: Vec<ChatMessage>,
+    pub(crate) conversation: Conversation,
     /// Checked. The seed in it counts only where [`seed`](Self::seed) says so.
     pub(crate) options: GenerateOptions,
     /// The seed that the client chose.
@@ -52,21 +54,27 @@ pub(crate) struct Streaming {
 
 /// Reads and checks the body of a chat request, which may have `messages_max` messages.
 pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest> {
-    let request = read::chat_request(body)?;
-    let sampling = sampling(&request)?;
+    let mut request = read::chat_request(body)?;
+    let options = options::read(&mut request)?;
     let max_tokens = max_tokens(&request)?;
     let stream = streaming(&request)?;
     if request.n.is_some_and(|n| n != 1) {
         return Err(BadRequest::field("n", "n must be 1: every request gets one answer"));
     }
-    Ok(Chat {
-        model: model(request.model)?,
-        messages: messages::check(request.messages, messages_max)?,
-        options: GenerateOptions { sampling, stop: stop(request.stop)?, ..GenerateOptions::default() },
-        seed: request.seed.map(fold_seed),
-        max_tokens,
-        stream,
-    })
+    let model = model(request.model)?;
+    let messages = messages::check(request.messages, messages_max)?;
+    let tools = tools::tools(request.tools)?;
+    let tool_choice = tools::choice(request.tool_choice, &tools)?;
+    let single_call = request.parallel_tool_calls == Some(false);
+    let conversation = Conversation { messages, tools, tool_choice, single_call };
+    // A form for the answer and a call cannot both be had.
+    if options.constraint.is_some() && conversation.may_call() {
+        let message =
+            "response_format and grammar go without tools: leave the tools out, or set tool_choice to \"none\"";
+        return Err(BadRequest::field("response_format", message));
+    }
+    let seed = request.seed.map(fold_seed);
+    Ok(Chat { model, conversation, options, seed, max_tokens, stream })
 }
 
 fn model(model: Option<String>) -> Result<String, BadRequest> {
@@ -78,28 +86,6 @@ fn model(model: Option<String>) -> Result<String, BadRequest> {
         Some(name) if !name.is_empty() => Ok(name),
         _ => Err(BadRequest::field("model", "model is missing: name one of those that GET /v1/models lists")),
     }
-}
-
-/// Takes the given parameters over the defaults. An explicit 0 is a value, not an absence.
-fn sampling(request: &ChatRequest) -> Result<Sampling, BadRequest> {
-    let defaults = Sampling::default();
-    // A number that f32 or u32 cannot hold ends as one that the range check below refuses.
-    let real = |given: Option<f64>, default: f32| given.map_or(default, |value| value as f32);
-    let whole =
-        |given: Option<i64>, default: u32| given.map_or(default, |value| u32::try_from(value).unwrap_or(u32::MAX));
-    let sampling = Sampling {
-        temperature: real(request.temperature, defaults.temperature),
-        top_k: whole(request.top_k, defaults.top_k),
-        top_p: real(request.top_p, defaults.top_p),
-        min_p: real(request.min_p, defaults.min_p),
-        repeat_penalty: real(request.repeat_penalty, defaults.repeat_penalty),
-        repeat_last_n: whole(request.repeat_last_n, defaults.repeat_last_n),
-        frequency_penalty: real(request.frequency_penalty, defaults.frequency_penalty),
-        presence_penalty: real(request.presence_penalty, defaults.presence_penalty),
-        ..defaults
-    };
-    sampling.check().map_err(|error| BadRequest::field(error.field, error.to_string()))?;
-    Ok(sampling)
 }
 
 /// Any integer is a seed; those of 32 bits are taken as they are.
@@ -124,26 +110,6 @@ fn max_tokens(request: &ChatRequest) -> Result<Option<u32>, BadRequest> {
         )),
         (older, newer) => Ok(newer.or(older)),
     }
-}
-
-fn stop(stop: Option<Stop>) -> Result<Vec<String>, BadRequest> {
-    let stop = match stop {
-        None => Vec::new(),
-        Some(Stop::One(text)) => vec![text],
-        Some(Stop::Several(texts)) => texts,
-    };
-    if stop.len() > STOPS_MAX {
-        let message = format!("stop has {} texts, and {STOPS_MAX} are the most", stop.len());
-        return Err(BadRequest::field("stop", message));
-    }
-    // Every piece of the answer is compared with each of them.
-    if stop.iter().any(|text| text.len() > STOP_MAX_BYTES) {
-        return Err(BadRequest::field("stop", format!("stop has a text of more than {STOP_MAX_BYTES} bytes")));
-    }
-    if stop.iter().any(String::is_empty) {
-        return Err(BadRequest::field("stop", "stop has an empty text, which would end every answer before it begins"));
-    }
-    Ok(stop)
 }
 
 fn streaming(request: &ChatRequest) -> Result<Option<Streaming>, BadRequest> {

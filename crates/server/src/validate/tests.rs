@@ -1,6 +1,9 @@
 //! Which body is refused, and by which field.
 
-use backend::{ChatMessage, Role, Sampling};
+use backend::{
+    ChatMessage, Constraint, Dry, GenerateOptions, Mirostat, MirostatVersion, Role, Sampling, Tool, ToolCall,
+    ToolChoice, Xtc,
+};
 use serde_json::{Value, json};
 
 use super::{BadRequest, Streaming, chat, fold_seed};
@@ -28,7 +31,38 @@ fn a_bad_field_is_refused_by_name() {
     let message = |message: Value| json!({ "messages": [message] });
     let said = |content| json!({"role": "user", "content": content});
     let image = json!([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]);
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let tools = |tool: Value| json!({ "tools": [tool] });
+    let function = |function: Value| json!({ "tools": [{"type": "function", "function": function}] });
+    let f = json!({"type": "function", "function": {"name": "f"}});
+    let schema = |schema: Value| json!({"response_format": {"type": "json_schema", "json_schema": schema}});
     let rows = [
+        (tools(json!({"type": "retrieval"})), "tools[0].type", "\"function\""),
+        (function(json!({})), "tools[0].function.name", "1 to 64"),
+        (function(json!({"name": "a b"})), "tools[0].function.name", "letters"),
+        (function(json!({"name": "f", "parameters": [1]})), "tools[0].function.parameters", "an object"),
+        (json!({"tools": [f, f]}), "tools[1].function.name", "another tool"),
+        (json!({"tools": vec![&f; 129]}), "tools", "128 are the most"),
+        (json!({"tool_choice": "required"}), "tool_choice", "no tools"),
+        (json!({"tool_choice": "maybe"}), "tool_choice", "\"none\""),
+        (json!({"tools": [f], "tool_choice": {"function": {"name": "g"}}}), "tool_choice", "none of the tools"),
+        (json!({"tools": [f], "response_format": {"type": "json_object"}}), "response_format", "without tools"),
+        (json!({"functions": [{"name": "f"}]}), "functions", "give tools"),
+        (json!({"response_format": {"type": "xml"}}), "response_format.type", "json_schema"),
+        (schema(json!({"name": "x"})), "response_format.json_schema.schema", "an object"),
+        (json!({"response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""}), "grammar", "exclude"),
+        (json!({"top_logprobs": 2}), "top_logprobs", "needs logprobs"),
+        (json!({"logprobs": true, "top_logprobs": 21}), "top_logprobs", "from 0 to 20"),
+        (json!({"n_probs": -1}), "n_probs", "from 0 to 20"),
+        (json!({"logit_bias": {"a": 1}}), "logit_bias", "numbers of tokens"),
+        (json!({"logit_bias": {"1": 101}}), "logit_bias", "-100 to 100"),
+        (json!({"typical_p": 0}), "typical_p", "above 0"),
+        (json!({"xtc_threshold": 2}), "xtc_threshold", "from 0 to 1"),
+        (json!({"dry_base": 0.5}), "dry_base", "from 1 to 10"),
+        (json!({"dry_penalty_last_n": -2}), "dry_penalty_last_n", "an integer from 0"),
+        (json!({"dry_sequence_breakers": [""]}), "dry_sequence_breakers", "none empty"),
+        (json!({"mirostat": 3}), "mirostat", "0, 1 or 2"),
+        (json!({"mirostat": 2, "mirostat_eta": 2}), "mirostat_eta", "from 0 to 1"),
         (json!({"model": null}), "model", "GET /v1/models"),
         (json!({"model": ""}), "model", "missing"),
         (json!({"model": 7}), "model", "expected a string"),
@@ -37,7 +71,20 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"messages": "hi"}), "messages", "expected a sequence"),
         (message(json!("hi")), "messages[0]", "invalid type"),
         (message(json!({"content": "hi"})), "messages[0].role", "must be system"),
-        (message(json!({"role": "tool", "content": "hi"})), "messages[0].role", "must be system"),
+        (message(json!({"role": "robot", "content": "hi"})), "messages[0].role", "must be system"),
+        (message(json!({"role": "tool", "content": "hi"})), "messages[0].tool_call_id", "missing"),
+        (message(json!({"role": "user", "content": "hi", "tool_call_id": "a"})), "messages[0].tool_call_id", "tool"),
+        (
+            message(json!({"role": "user", "content": "hi", "tool_calls": [call]})),
+            "messages[0].tool_calls",
+            "assistant",
+        ),
+        (
+            message(json!({"role": "assistant", "tool_calls": [{"id": "a"}]})),
+            "messages[0].tool_calls[0].function.name",
+            "missing",
+        ),
+        (message(json!({"role": "assistant", "function_call": {"name": "f"}})), "messages[0].function_call", "older"),
         (message(json!({"role": "user"})), "messages[0].content", "missing"),
         (message(json!({"role": "user", "content": 7})), "messages[0].content", "a string or an array"),
         (message(json!({"role": "user", "content": []})), "messages[0].content", "at least one"),
@@ -49,7 +96,7 @@ fn a_bad_field_is_refused_by_name() {
             "messages[0].content[0].text",
             "string",
         ),
-        (message(json!({"role": "assistant", "content": "", "tool_calls": [1]})), "messages[0].tool_calls", "tools"),
+        (message(json!({"role": "assistant", "tool_calls": [1]})), "messages[0].tool_calls[0]", "invalid type"),
         (json!({"temperature": -0.1}), "temperature", "from 0 to 2"),
         (json!({"temperature": 1e300}), "temperature", "from 0 to 2"),
         (json!({"temperature": "hot"}), "temperature", "expected f64"),
@@ -81,7 +128,6 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"stream": "yes"}), "stream", "expected a boolean"),
         (json!({"stream_options": {"include_usage": true}}), "stream_options", "stream"),
         (json!({"stream": true, "stream_options": {"include_usage": 1}}), "stream_options.include_usage", "boolean"),
-        (json!({"tools": [{"type": "function"}]}), "tools", "not supported"),
     ];
     for (changes, param, part) in rows {
         let error = refused(&body(&changes));
@@ -184,7 +230,7 @@ fn every_field_arrives() {
     .expect("a good request");
     let said = |role, content: &str| ChatMessage::new(role, content);
     let messages = [said(Role::System, "be brief"), said(Role::User, "a\nb"), said(Role::Assistant, "c")];
-    assert_eq!(taken.messages, messages);
+    assert_eq!(taken.conversation.messages, messages);
     let sampling = Sampling {
         temperature: 0.5,
         top_p: 0.5,
@@ -213,4 +259,92 @@ fn every_integer_is_a_seed() {
             Some(fold_seed(seed))
         );
     }
+}
+
+fn options(changes: &Value) -> GenerateOptions {
+    chat(&body(changes), MESSAGES_MAX).expect("a good request").options
+}
+
+/// What llama.cpp's clients write reaches the engine under its own name.
+#[test]
+fn further_sampling_is_read() {
+    let sampling = options(&json!({
+        "typical_p": 0.5, "xtc_probability": 0.25, "dry_multiplier": 0.75, "dry_penalty_last_n": -1,
+        "mirostat": 2, "mirostat_tau": 3, "logit_bias": {"7": -100, "8": 1.5},
+    }))
+    .sampling;
+    let expected = Sampling {
+        typical_p: 0.5,
+        xtc: Some(Xtc { probability: 0.25, threshold: 0.1 }),
+        dry: Some(Dry { multiplier: 0.75, ..Dry::default() }),
+        mirostat: Some(Mirostat { version: MirostatVersion::V2, tau: 3.0, eta: 0.1 }),
+        logit_bias: vec![(7, -100.0), (8, 1.5)],
+        ..Sampling::default()
+    };
+    assert_eq!(sampling, expected);
+    assert_eq!(options(&json!({"mirostat": 0, "mirostat_tau": 3})).sampling, Sampling::default());
+}
+
+#[test]
+fn the_form_of_an_answer_is_read() {
+    let form = |changes: Value| options(&changes).constraint;
+    assert_eq!(form(json!({"response_format": {"type": "text"}})), None);
+    assert_eq!(form(json!({"response_format": {"type": "json_object"}})), Some(Constraint::JsonObject));
+    let schema =
+        json!({"type": "json_schema", "json_schema": {"name": "x", "strict": true, "schema": {"type": "object"}}});
+    let expected = Constraint::JsonSchema("{\"type\":\"object\"}".into());
+    assert_eq!(form(json!({ "response_format": schema })), Some(expected));
+    assert_eq!(form(json!({"grammar": "root ::= [a]"})), Some(Constraint::Grammar("root ::= [a]".into())));
+}
+
+#[test]
+fn log_probabilities_are_told_when_asked_for() {
+    let told = |changes: Value| options(&changes).logprobs;
+    assert_eq!(told(json!({"logprobs": false, "top_logprobs": 0})), None);
+    assert_eq!(told(json!({"logprobs": true})), Some(0));
+    assert_eq!(told(json!({"logprobs": true, "top_logprobs": 5})), Some(5));
+    assert_eq!(told(json!({"n_probs": 3})), Some(3));
+    let other = options(&json!({"ignore_eos": true, "cache_prompt": false}));
+    assert!(other.ignore_end && !other.cache_prompt);
+}
+
+#[test]
+fn tools_and_what_became_of_them_are_read() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+    let taken = chat(
+        &body(&json!({
+            "messages": [
+                {"role": "user", "content": "look"},
+                {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "a", "content": "nothing"},
+            ],
+            "tools": [{"type": "function", "function": {"name": "look", "description": "looks", "parameters": {"type": "object"}}}],
+            "tool_choice": {"type": "function", "function": {"name": "look"}},
+            "parallel_tool_calls": false,
+        })),
+        MESSAGES_MAX,
+    );
+    let conversation = taken.expect("a good request").conversation;
+    let parameters = Some("{\"type\":\"object\"}".into());
+    assert_eq!(conversation.tools, [Tool { name: "look".into(), description: Some("looks".into()), parameters }]);
+    assert_eq!((conversation.tool_choice, conversation.single_call), (ToolChoice::Named("look".into()), true));
+    let call = ToolCall { id: "a".into(), name: "look".into(), arguments: "{}".into() };
+    let answer = &conversation.messages[1];
+    assert_eq!(
+        (&answer.content, &answer.reasoning, &answer.tool_calls),
+        (&String::new(), &Some("hm".into()), &vec![call])
+    );
+    assert_eq!(conversation.messages[2].tool_call_id.as_deref(), Some("a"));
+}
+
+/// Values that clients send by habit ask for nothing.
+#[test]
+fn neutral_values_change_nothing() {
+    let habits = json!({
+        "tools": [], "tool_choice": "auto", "parallel_tool_calls": true, "response_format": {"type": "text"},
+        "logprobs": false, "logit_bias": {}, "n_probs": 0,
+    });
+    let taken = chat(&body(&habits), MESSAGES_MAX).expect("a good request");
+    assert_eq!(taken.options, GenerateOptions::default());
+    assert!(!taken.conversation.may_call());
 }

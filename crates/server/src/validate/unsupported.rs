@@ -11,22 +11,18 @@ struct Rule {
     instead: &'static str,
 }
 
-const TOOLS: &str = "this server runs no tools; leave it out";
+const TOOLS: &str = "this is an older or another form; give tools and tool_choice";
 const TEXT_ONLY: &str = "this server answers with text only; leave it out";
-const NO_LOGPROBS: &str = "this server tells no log probabilities; leave it out";
 const NO_STORE: &str = "this server keeps no conversation; leave it out";
 
 const RULES: &[Rule] = &[
-    Rule { field: "tools", is_neutral: is_empty, instead: TOOLS },
-    Rule { field: "tool_choice", is_neutral: asks_for_no_tool, instead: TOOLS },
-    Rule { field: "parallel_tool_calls", is_neutral: Value::is_boolean, instead: TOOLS },
     Rule { field: "functions", is_neutral: is_empty, instead: TOOLS },
     Rule { field: "function_call", is_neutral: asks_for_no_tool, instead: TOOLS },
-    Rule { field: "web_search_options", is_neutral: Value::is_null, instead: TOOLS },
-    Rule { field: "response_format", is_neutral: is_text_format, instead: "only the type \"text\" is supported" },
-    Rule { field: "logprobs", is_neutral: is_false, instead: NO_LOGPROBS },
-    Rule { field: "top_logprobs", is_neutral: is_zero, instead: NO_LOGPROBS },
-    Rule { field: "logit_bias", is_neutral: is_empty, instead: "this server cannot bias single tokens; leave it out" },
+    Rule {
+        field: "web_search_options",
+        is_neutral: Value::is_null,
+        instead: "this server searches nothing; leave it out",
+    },
     Rule { field: "audio", is_neutral: Value::is_null, instead: TEXT_ONLY },
     Rule { field: "modalities", is_neutral: is_text_only, instead: TEXT_ONLY },
     Rule {
@@ -59,20 +55,12 @@ fn asks_for_no_tool(value: &Value) -> bool {
     value == "none" || value == "auto"
 }
 
-fn is_text_format(value: &Value) -> bool {
-    value.get("type").is_some_and(|kind| kind == "text")
-}
-
 fn is_text_only(value: &Value) -> bool {
     value.as_array().is_some_and(|kinds| kinds.iter().all(|kind| kind == "text"))
 }
 
 fn is_false(value: &Value) -> bool {
     value == false
-}
-
-fn is_zero(value: &Value) -> bool {
-    value == 0
 }
 
 fn is_none(value: &Value) -> bool {
@@ -113,15 +101,8 @@ mod tests {
     #[test]
     fn values_that_clients_send_by_habit_are_taken() {
         let habits = json!({
-            "tools": [],
-            "tool_choice": "auto",
-            "parallel_tool_calls": true,
             "functions": [],
             "function_call": "none",
-            "response_format": {"type": "text"},
-            "logprobs": false,
-            "top_logprobs": 0,
-            "logit_bias": {},
             "modalities": ["text"],
             "reasoning_effort": "none",
             "verbosity": "medium",

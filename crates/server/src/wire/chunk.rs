@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::logprobs::Logprobs;
 use super::response::Usage;
+use super::tools::CallDelta;
 
 /// One piece.
 #[derive(Debug, Serialize)]
@@ -22,7 +24,7 @@ pub(crate) struct ChatChunk<'a> {
 pub(crate) struct ChunkChoice<'a> {
     pub(crate) index: u32,
     pub(crate) delta: Delta<'a>,
-    pub(crate) logprobs: Option<()>,
+    pub(crate) logprobs: Option<Logprobs>,
     pub(crate) finish_reason: Option<&'static str>,
 }
 
@@ -33,4 +35,8 @@ pub(crate) struct Delta<'a> {
     pub(crate) role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tool_calls: Vec<CallDelta<'a>>,
 }

@@ -3,7 +3,9 @@
 pub(crate) mod chunk;
 pub(crate) mod content;
 pub(crate) mod error;
+pub(crate) mod logprobs;
 pub(crate) mod models;
 pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod tools;

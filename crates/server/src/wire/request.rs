@@ -1,9 +1,12 @@
 //! The body of `POST /v1/chat/completions`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::content::Content;
+use super::tools::{CallEntry, ToolChoiceEntry, ToolEntry};
 
 /// What a client wrote. Every field may be absent or null, so that what is missing can be named.
 ///
@@ -18,6 +21,19 @@ pub(crate) struct ChatRequest {
     pub(crate) top_p: Option<f64>,
     pub(crate) top_k: Option<i64>,
     pub(crate) min_p: Option<f64>,
+    pub(crate) typical_p: Option<f64>,
+    pub(crate) xtc_probability: Option<f64>,
+    pub(crate) xtc_threshold: Option<f64>,
+    pub(crate) dry_multiplier: Option<f64>,
+    pub(crate) dry_base: Option<f64>,
+    pub(crate) dry_allowed_length: Option<i64>,
+    pub(crate) dry_penalty_last_n: Option<i64>,
+    pub(crate) dry_sequence_breakers: Option<Vec<String>>,
+    pub(crate) mirostat: Option<i64>,
+    pub(crate) mirostat_tau: Option<f64>,
+    pub(crate) mirostat_eta: Option<f64>,
+    /// Token -> what is added to its logit.
+    pub(crate) logit_bias: Option<BTreeMap<String, f64>>,
     pub(crate) presence_penalty: Option<f64>,
     pub(crate) frequency_penalty: Option<f64>,
     pub(crate) repeat_penalty: Option<f64>,
@@ -29,6 +45,16 @@ pub(crate) struct ChatRequest {
     pub(crate) stream: Option<bool>,
     pub(crate) stream_options: Option<StreamOptions>,
     pub(crate) n: Option<i64>,
+    pub(crate) tools: Option<Vec<ToolEntry>>,
+    pub(crate) tool_choice: Option<ToolChoiceEntry>,
+    pub(crate) parallel_tool_calls: Option<bool>,
+    pub(crate) response_format: Option<ResponseFormat>,
+    pub(crate) grammar: Option<String>,
+    pub(crate) logprobs: Option<bool>,
+    pub(crate) top_logprobs: Option<i64>,
+    pub(crate) n_probs: Option<i64>,
+    pub(crate) ignore_eos: Option<bool>,
+    pub(crate) cache_prompt: Option<bool>,
     /// Taken and not used: who asks is known by address.
     pub(crate) user: Option<String>,
 }
@@ -39,8 +65,28 @@ pub(crate) struct ChatRequest {
 pub(crate) struct Message {
     pub(crate) role: Option<String>,
     pub(crate) content: Option<Content>,
-    pub(crate) tool_calls: Option<Value>,
+    pub(crate) reasoning_content: Option<String>,
+    pub(crate) tool_calls: Option<Vec<CallEntry>>,
+    pub(crate) tool_call_id: Option<String>,
     pub(crate) function_call: Option<Value>,
+}
+
+/// What an answer must look like.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct ResponseFormat {
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) json_schema: Option<WrappedSchema>,
+}
+
+/// A schema with a name around it. Schemas are always followed to the letter, whatever `strict` says.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct WrappedSchema {
+    pub(crate) name: Option<String>,
+    pub(crate) strict: Option<bool>,
+    pub(crate) schema: Option<Value>,
 }
 
 /// How an answer is streamed.

@@ -147,7 +147,7 @@ async fn a_whole_answer_says_who_answered_and_how_long_it_waited() {
     let server = server().await;
     let mut client = server.connect();
     client.chat(false).await;
-    let (head, body) = parts(&client.read_until("}}").await);
+    let (head, body) = parts(&client.read_until("}}}").await);
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     for header in ["x-edison-model: m", "x-edison-wait-ms: 0", "x-edison-ticket: "] {
         assert!(head.contains(header), "{head} has no {header:?}");

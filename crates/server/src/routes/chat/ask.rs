@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{Chat as Conversation, Prompt};
+use backend::Prompt;
 use http::HeaderMap;
 use serving::{Class, Request};
 
@@ -54,7 +54,7 @@ pub(super) fn request(chat: Chat, hints: Hints, id: &RequestId, client: Option<S
         client,
         model: chat.model,
         class: hints.class,
-        prompt: Prompt::Chat(Conversation::new(chat.messages)),
+        prompt: Prompt::Chat(chat.conversation),
         options,
         max_tokens: chat.max_tokens,
         queue_timeout: hints.queue_timeout,

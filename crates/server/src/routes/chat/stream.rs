@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use backend::Token;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -15,6 +16,7 @@ use crate::error::ApiError;
 use crate::sse::{DONE, frame};
 use crate::validate::Streaming;
 use crate::wire::chunk::{ChatChunk, ChunkChoice, Delta};
+use crate::wire::logprobs::Logprobs;
 use crate::wire::response::{Usage, reason};
 
 /// Streams the answer. Dropping the body drops the generation, and so the client has left.
@@ -35,7 +37,7 @@ fn events(chunks: Chunks, generation: Generation) -> impl Stream<Item = Bytes> +
     let rest = stream::unfold(Some((chunks, generation)), async |state| {
         let (chunks, mut generation) = state?;
         match generation.next().await {
-            Some(Progress::Token(token)) => Some((chunks.text(&token.text), Some((chunks, generation)))),
+            Some(Progress::Token(token)) => Some((chunks.token(&token), Some((chunks, generation)))),
             Some(Progress::Completed(completed)) => Some((chunks.last(&completed), None)),
             Some(Progress::Failed(failure)) => Some((error(failure), None)),
             None => Some((error(broken_off()), None)),
@@ -58,16 +60,23 @@ struct Chunks {
 impl Chunks {
     /// Who speaks: told once.
     fn first(&self) -> Bytes {
-        self.piece(Delta { role: Some("assistant"), content: Some("") }, None)
+        self.piece(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() }, None, None)
     }
 
-    fn text(&self, text: &str) -> Bytes {
-        self.piece(Delta { role: None, content: Some(text) }, None)
+    fn token(&self, token: &Token) -> Bytes {
+        let delta = Delta {
+            role: None,
+            content: Some(token.text.as_str()).filter(|text| !text.is_empty()),
+            reasoning_content: Some(token.reasoning.as_str()).filter(|text| !text.is_empty()),
+            tool_calls: token.calls.iter().map(Into::into).collect(),
+        };
+        let logprobs = token.logprob.as_ref().map(|logprob| Logprobs { content: vec![logprob.into()] });
+        self.piece(delta, logprobs, None)
     }
 
     /// Why it ended, what it cost if that was asked for, and the end.
     fn last(&self, completed: &Completed) -> Bytes {
-        let mut last = self.piece(Delta::default(), Some(reason(completed.finish.reason))).to_vec();
+        let mut last = self.piece(Delta::default(), None, Some(reason(completed.finish.reason))).to_vec();
         if self.include_usage {
             last.extend(self.chunk(Vec::new(), Some(Some(completed.finish.usage.into()))));
         }
@@ -75,8 +84,8 @@ impl Chunks {
         last.into()
     }
 
-    fn piece(&self, delta: Delta<'_>, finish_reason: Option<&'static str>) -> Bytes {
-        let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason };
+    fn piece(&self, delta: Delta<'_>, logprobs: Option<Logprobs>, finish_reason: Option<&'static str>) -> Bytes {
+        let choice = ChunkChoice { index: 0, delta, logprobs, finish_reason };
         // Whoever asked for the usage gets null where it is not known yet.
         self.chunk(vec![choice], self.include_usage.then_some(None))
     }
@@ -89,7 +98,7 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
-    use backend::{Finish, FinishReason, Usage};
+    use backend::{CallPart, Finish, FinishReason, Token, Usage};
     use serde_json::{Value, json};
     use serving::{Completed, Failure, Timings};
 
@@ -128,19 +137,39 @@ mod tests {
         let null = Value::Null;
         let first = chunk(&choice(&json!({"role": "assistant", "content": ""}), &null));
         assert_eq!(values(&chunks.first()), [first]);
-        assert_eq!(values(&chunks.text("a\nb")), [chunk(&choice(&json!({"content": "a\nb"}), &null))]);
+        assert_eq!(values(&chunks.token(&Token::text("a\nb"))), [chunk(&choice(&json!({"content": "a\nb"}), &null))]);
         let last = chunk(&choice(&json!({}), &json!("stop")));
         assert_eq!(values(&chunks.last(&completed())), [last, json!("[DONE]")]);
     }
 
     #[test]
+    fn calls_and_thoughts_are_streamed_apart_from_the_text() {
+        let first = CallPart { index: 0, id: Some("a".into()), name: Some("look".into()), arguments: String::new() };
+        let rest = CallPart { index: 0, id: None, name: None, arguments: "{}".into() };
+        let token = Token { reasoning: "hm".into(), calls: vec![first, rest], ..Token::default() };
+        let delta = json!({"reasoning_content": "hm", "tool_calls": [
+            {"index": 0, "id": "a", "type": "function", "function": {"name": "look", "arguments": ""}},
+            {"index": 0, "function": {"arguments": "{}"}},
+        ]});
+        assert_eq!(values(&chunks(false).token(&token)), [chunk(&choice(&delta, &Value::Null))]);
+    }
+
+    #[test]
     fn usage_comes_last_and_alone_when_asked_for() {
         let chunks = chunks(true);
-        assert_eq!(values(&chunks.text("a"))[0]["usage"], Value::Null);
-        assert!(values(&chunks.text("a"))[0].as_object().is_some_and(|chunk| chunk.contains_key("usage")));
+        assert_eq!(values(&chunks.token(&Token::text("a")))[0]["usage"], Value::Null);
+        assert!(
+            values(&chunks.token(&Token::text("a")))[0].as_object().is_some_and(|chunk| chunk.contains_key("usage"))
+        );
         let last = values(&chunks.last(&completed()));
         assert_eq!(last[1]["choices"], json!([]));
-        assert_eq!(last[1]["usage"], json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}));
+        assert_eq!(
+            last[1]["usage"],
+            json!({
+                "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 0},
+            })
+        );
         assert_eq!((last.len(), &last[2]), (3, &json!("[DONE]")));
     }
 

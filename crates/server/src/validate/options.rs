@@ -1,0 +1,166 @@
+//! How the answer is to be generated: sampling, stop strings, its form, and what is told about it.
+
+use std::collections::BTreeMap;
+
+use backend::{Constraint, Dry, GenerateOptions, Mirostat, MirostatVersion, OutOfRange, Sampling, TokenId, Xtc};
+use serde_json::Value;
+
+use super::BadRequest;
+use crate::limits::{STOP_MAX_BYTES, STOPS_MAX};
+use crate::wire::request::{ChatRequest, ResponseFormat, Stop};
+
+/// Reads everything about how to generate. An explicit 0 is a value, not an absence.
+pub(super) fn read(request: &mut ChatRequest) -> Result<GenerateOptions, BadRequest> {
+    let defaults = GenerateOptions::default();
+    Ok(GenerateOptions {
+        sampling: sampling(request)?,
+        stop: stop(request.stop.take())?,
+        constraint: constraint(request.response_format.take(), request.grammar.take())?,
+        logprobs: logprobs(request)?,
+        ignore_end: request.ignore_eos.unwrap_or(defaults.ignore_end),
+        cache_prompt: request.cache_prompt.unwrap_or(defaults.cache_prompt),
+        ..defaults
+    })
+}
+
+fn sampling(request: &ChatRequest) -> Result<Sampling, BadRequest> {
+    let defaults = Sampling::default();
+    let sampling = Sampling {
+        temperature: real(request.temperature, defaults.temperature),
+        top_k: whole(request.top_k, defaults.top_k),
+        top_p: real(request.top_p, defaults.top_p),
+        min_p: real(request.min_p, defaults.min_p),
+        typical_p: real(request.typical_p, defaults.typical_p),
+        repeat_penalty: real(request.repeat_penalty, defaults.repeat_penalty),
+        repeat_last_n: whole(request.repeat_last_n, defaults.repeat_last_n),
+        frequency_penalty: real(request.frequency_penalty, defaults.frequency_penalty),
+        presence_penalty: real(request.presence_penalty, defaults.presence_penalty),
+        xtc: xtc(request),
+        dry: dry(request),
+        mirostat: mirostat(request)?,
+        logit_bias: logit_bias(request.logit_bias.as_ref())?,
+        seed: defaults.seed,
+    };
+    sampling.check().map_err(|error: OutOfRange| BadRequest::field(error.field, error.to_string()))?;
+    Ok(sampling)
+}
+
+/// A number that f32 cannot hold ends as one that the range check refuses.
+fn real(given: Option<f64>, default: f32) -> f32 {
+    given.map_or(default, |value| value as f32)
+}
+
+/// The same for u32.
+fn whole(given: Option<i64>, default: u32) -> u32 {
+    given.map_or(default, |value| u32::try_from(value).unwrap_or(u32::MAX))
+}
+
+fn xtc(request: &ChatRequest) -> Option<Xtc> {
+    // llama.cpp's defaults: never, and from a tenth on.
+    let asked = request.xtc_probability.is_some() || request.xtc_threshold.is_some();
+    asked.then(|| Xtc { probability: real(request.xtc_probability, 0.0), threshold: real(request.xtc_threshold, 0.1) })
+}
+
+fn dry(request: &ChatRequest) -> Option<Dry> {
+    let defaults = Dry::default();
+    let asked = request.dry_multiplier.is_some()
+        || request.dry_base.is_some()
+        || request.dry_allowed_length.is_some()
+        || request.dry_penalty_last_n.is_some()
+        || request.dry_sequence_breakers.is_some();
+    asked.then(|| Dry {
+        multiplier: real(request.dry_multiplier, defaults.multiplier),
+        base: real(request.dry_base, defaults.base),
+        allowed_length: whole(request.dry_allowed_length, defaults.allowed_length),
+        // llama.cpp's -1 is the whole context.
+        penalty_last_n: match request.dry_penalty_last_n {
+            Some(-1) => defaults.penalty_last_n,
+            given => whole(given, defaults.penalty_last_n),
+        },
+        sequence_breakers: request.dry_sequence_breakers.clone().unwrap_or(defaults.sequence_breakers),
+    })
+}
+
+fn mirostat(request: &ChatRequest) -> Result<Option<Mirostat>, BadRequest> {
+    let version = match request.mirostat.unwrap_or(0) {
+        0 => return Ok(None),
+        1 => MirostatVersion::V1,
+        2 => MirostatVersion::V2,
+        _ => return Err(BadRequest::field("mirostat", "mirostat must be 0, 1 or 2")),
+    };
+    Ok(Some(Mirostat { version, tau: real(request.mirostat_tau, 5.0), eta: real(request.mirostat_eta, 0.1) }))
+}
+
+fn logit_bias(bias: Option<&BTreeMap<String, f64>>) -> Result<Vec<(TokenId, f32)>, BadRequest> {
+    let read = |(token, bias): (&String, &f64)| match token.parse() {
+        // To forbid a token, the protocol's clients write -100.
+        Ok(token) => Ok((token, *bias as f32)),
+        Err(_) => Err(BadRequest::field("logit_bias", "logit_bias must have numbers of tokens as keys")),
+    };
+    bias.into_iter().flatten().map(read).collect()
+}
+
+fn stop(stop: Option<Stop>) -> Result<Vec<String>, BadRequest> {
+    let stop = match stop {
+        None => Vec::new(),
+        Some(Stop::One(text)) => vec![text],
+        Some(Stop::Several(texts)) => texts,
+    };
+    if stop.len() > STOPS_MAX {
+        let message = format!("stop has {} texts, and {STOPS_MAX} are the most", stop.len());
+        return Err(BadRequest::field("stop", message));
+    }
+    // Every piece of the answer is compared with each of them.
+    if stop.iter().any(|text| text.len() > STOP_MAX_BYTES) {
+        return Err(BadRequest::field("stop", format!("stop has a text of more than {STOP_MAX_BYTES} bytes")));
+    }
+    if stop.iter().any(String::is_empty) {
+        return Err(BadRequest::field("stop", "stop has an empty text, which would end every answer before it begins"));
+    }
+    Ok(stop)
+}
+
+fn constraint(format: Option<ResponseFormat>, grammar: Option<String>) -> Result<Option<Constraint>, BadRequest> {
+    const FIELD: &str = "response_format";
+    let format = match format.unwrap_or_default() {
+        ResponseFormat { kind: None, .. } => None,
+        ResponseFormat { kind: Some(kind), json_schema } => match kind.as_str() {
+            "text" => None,
+            "json_object" => Some(Constraint::JsonObject),
+            "json_schema" => {
+                let schema = json_schema.and_then(|wrapped| wrapped.schema).filter(Value::is_object);
+                let schema = schema.ok_or_else(|| {
+                    let path = format!("{FIELD}.json_schema.schema");
+                    BadRequest::field(path.clone(), format!("{path} must be a JSON Schema, an object"))
+                })?;
+                Some(Constraint::JsonSchema(schema.to_string()))
+            }
+            _ => {
+                let path = format!("{FIELD}.type");
+                let message = format!("{path} must be \"text\", \"json_object\" or \"json_schema\"");
+                return Err(BadRequest::field(path, message));
+            }
+        },
+    };
+    match (format, grammar) {
+        (Some(_), Some(_)) => Err(BadRequest::field("grammar", "grammar and response_format exclude each other")),
+        (format, grammar) => Ok(format.or(grammar.map(Constraint::Grammar))),
+    }
+}
+
+fn logprobs(request: &ChatRequest) -> Result<Option<u32>, BadRequest> {
+    let max = GenerateOptions::LOGPROBS_MAX;
+    let count = |field: &str, given: Option<i64>| match given.map(u32::try_from) {
+        None => Ok(None),
+        Some(Ok(n)) if n <= max => Ok(Some(n)),
+        Some(_) => Err(BadRequest::field(field, format!("{field} must be an integer from 0 to {max}"))),
+    };
+    let top = count("top_logprobs", request.top_logprobs)?;
+    // llama.cpp's name, which asks for log probabilities by itself.
+    let n_probs = count("n_probs", request.n_probs)?.filter(|&n| n > 0);
+    match (request.logprobs.unwrap_or(false), top) {
+        (true, top) => Ok(Some(top.or(n_probs).unwrap_or(0))),
+        (false, Some(n)) if n > 0 => Err(BadRequest::field("top_logprobs", "top_logprobs needs logprobs to be true")),
+        (false, _) => Ok(n_probs),
+    }
+}

@@ -1,0 +1,61 @@
+//! How likely tokens were, as the OpenAI protocol writes it.
+
+use backend::{Candidate, TokenLogprob};
+use serde::Serialize;
+
+/// Of an answer, or of a piece of it.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Logprobs {
+    pub(crate) content: Vec<TokenEntry>,
+}
+
+/// One token, and what else was likely.
+#[derive(Debug, Serialize)]
+pub(crate) struct TokenEntry {
+    #[serde(flatten)]
+    chosen: CandidateEntry,
+    top_logprobs: Vec<CandidateEntry>,
+}
+
+#[derive(Debug, Serialize)]
+struct CandidateEntry {
+    /// With U+FFFD where the bytes are a part of a character.
+    token: String,
+    logprob: f32,
+    bytes: Vec<u8>,
+}
+
+impl From<&TokenLogprob> for TokenEntry {
+    fn from(logprob: &TokenLogprob) -> Self {
+        Self { chosen: (&logprob.chosen).into(), top_logprobs: logprob.top.iter().map(Into::into).collect() }
+    }
+}
+
+impl From<&Candidate> for CandidateEntry {
+    fn from(candidate: &Candidate) -> Self {
+        /// What the protocol writes for a token that could not come: JSON has no infinity.
+        const NEVER: f32 = -9999.0;
+        let logprob = if candidate.logprob.is_finite() { candidate.logprob } else { NEVER };
+        let token = String::from_utf8_lossy(&candidate.bytes).into_owned();
+        Self { token, logprob, bytes: candidate.bytes.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backend::{Candidate, TokenLogprob};
+    use serde_json::json;
+
+    use super::TokenEntry;
+
+    #[test]
+    fn a_token_is_told_with_its_bytes_and_without_infinities() {
+        let candidate = |bytes: &[u8], logprob| Candidate { bytes: bytes.to_vec(), logprob };
+        let logprob = TokenLogprob { chosen: candidate(b"a", -0.5), top: vec![candidate(&[0xc3], f32::NEG_INFINITY)] };
+        let expected = json!({
+            "token": "a", "logprob": -0.5, "bytes": [97],
+            "top_logprobs": [{"token": "\u{fffd}", "logprob": -9999.0, "bytes": [0xc3]}],
+        });
+        assert_eq!(serde_json::to_value(TokenEntry::from(&logprob)).expect("JSON"), expected);
+    }
+}
