@@ -10,9 +10,9 @@ use std::time::Duration;
 use backend::{
     EncodedPrompt, Event, EventStream, Finish, GenerateError, GenerateOptions, GenerateRequest, Lane, Token,
 };
-use futures_util::future::MaybeDone;
+use futures_util::future::{BoxFuture, MaybeDone};
 use futures_util::{FutureExt, StreamExt, future};
-use model_locks::{Acquire, AcquireError, Lease};
+use model_locks::{AcquireError, Lease};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,12 +27,16 @@ use crate::{Completed, Failure, Phase, Refusal, Started, Timings};
 
 pub(crate) type LaneLease = Lease<Box<dyn Lane>>;
 
+/// A place in the queue. Boxed, because the compiler cannot show of the lock's own future, which is generic over how it
+/// holds the lock, that the task may move between threads.
+pub(crate) type Wait = BoxFuture<'static, Result<LaneLease, AcquireError>>;
+
 /// Everything one request needs.
 pub(crate) struct Run {
     pub(crate) instance: Arc<Instance>,
     pub(crate) live: Arc<LiveRequest>,
     /// Polled once already, so that the place in the queue is that of the submission.
-    pub(crate) acquire: MaybeDone<Acquire<Box<dyn Lane>>>,
+    pub(crate) acquire: MaybeDone<Wait>,
     pub(crate) prompt: backend::Prompt,
     pub(crate) options: GenerateOptions,
     pub(crate) max_tokens: u32,

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use backend::{Backend, Lane};
+use backend::Backend;
 use futures_util::FutureExt;
 use futures_util::future::{self, MaybeDone};
-use model_locks::{Acquire, Ask};
+use model_locks::Ask;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,7 +22,7 @@ use crate::live::LiveRequest;
 use crate::outcome::Record;
 use crate::plan::Plan;
 use crate::routing::candidates;
-use crate::run::{Ended, Ending, Run, refused};
+use crate::run::{Ended, Ending, Run, Wait, refused};
 use crate::{
     Generation, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome, PlanError, Refusal, Request,
     ServiceConfig, Tier, loading,
@@ -244,8 +244,8 @@ impl Inner {
 ///
 /// The first poll is what enqueues. It happens here and not in the request's task, so that requests stand in the
 /// order of their submission however tasks are scheduled, and so that a full queue is told at once.
-fn enqueue(instance: &Instance, ask: Ask) -> Result<MaybeDone<Acquire<Box<dyn Lane>>>, Refusal> {
-    let mut acquire = future::maybe_done(instance.lock.acquire(ask));
+fn enqueue(instance: &Instance, ask: Ask) -> Result<MaybeDone<Wait>, Refusal> {
+    let mut acquire = future::maybe_done(instance.lock.acquire(ask).boxed());
     // No waker: the task polls again before it first sleeps, and finds a grant made meanwhile.
     let _ = Pin::new(&mut acquire).poll_unpin(&mut Context::from_waker(Waker::noop()));
     match acquire {
