@@ -111,8 +111,8 @@ async fn a_bad_request_is_a_400_that_names_the_field() {
         (with("stop", json!([""])), "stop"),
         (with("n", json!(2)), "n"),
         (with("stream", json!("yes")), "stream"),
-        (with("tools", json!([{"type": "function", "function": {"name": "f"}}])), "tools"),
-        (with("response_format", json!({"type": "json_object"})), "response_format"),
+        (with("tools", json!([{"type": "function", "function": {}}])), "tools[0].function.name"),
+        (with("response_format", json!({"type": "xml"})), "response_format.type"),
         (with("frequency_penalty", json!(5)), "frequency_penalty"),
     ];
     for (body, field) in cases {

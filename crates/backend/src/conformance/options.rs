@@ -17,7 +17,7 @@ fn told(answer: &kit::Answer) -> Vec<Option<TokenLogprob>> {
 /// are asked for.
 pub async fn probabilities_are_told_where_they_are_asked_for(subject: &impl Subject) {
     let mut model = subject.load(1).await;
-    if !model.info.capabilities.logprobs {
+    if !subject.chooses() || !model.info.capabilities.logprobs {
         eprintln!("skipped: the subject tells no probabilities");
         return;
     }
@@ -92,7 +92,7 @@ pub async fn a_forbidden_token_never_comes(subject: &impl Subject) {
 /// An answer with a grammar is one that the grammar has.
 pub async fn an_answer_follows_its_grammar(subject: &impl Subject) {
     let mut model = subject.load(1).await;
-    if !model.info.capabilities.constraints {
+    if !subject.chooses() || !model.info.capabilities.constraints {
         eprintln!("skipped: the subject follows no grammar");
         return;
     }
