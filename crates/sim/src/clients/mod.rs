@@ -1,4 +1,4 @@
-//! The kinds of clients: each draws what one client will do. How it is done is the same for all: [`act`](crate::act).
+//! The kinds of clients: each draws what one client will do. How it is done is the same for all: `act`.
 
 mod bursty;
 mod chatty;
