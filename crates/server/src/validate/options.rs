@@ -122,12 +122,12 @@ fn stop(stop: Option<Stop>) -> Result<Vec<String>, BadRequest> {
 
 fn constraint(format: Option<ResponseFormat>, grammar: Option<String>) -> Result<Option<Constraint>, BadRequest> {
     const FIELD: &str = "response_format";
-    let format = match format.unwrap_or_default() {
-        ResponseFormat { kind: None, .. } => None,
-        ResponseFormat { kind: Some(kind), json_schema } => match kind.as_str() {
-            "text" => None,
-            "json_object" => Some(Constraint::JsonObject),
-            "json_schema" => {
+    let format = match format {
+        None => None,
+        Some(ResponseFormat { kind, json_schema }) => match kind.as_deref() {
+            Some("text") => None,
+            Some("json_object") => Some(Constraint::JsonObject),
+            Some("json_schema") => {
                 let schema = json_schema.and_then(|wrapped| wrapped.schema).filter(Value::is_object);
                 let schema = schema.ok_or_else(|| {
                     let path = format!("{FIELD}.json_schema.schema");

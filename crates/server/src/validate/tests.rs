@@ -49,6 +49,7 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"tools": [f], "response_format": {"type": "json_object"}}), "response_format", "without tools"),
         (json!({"functions": [{"name": "f"}]}), "functions", "give tools"),
         (json!({"response_format": {"type": "xml"}}), "response_format.type", "json_schema"),
+        (json!({"response_format": {"json_schema": {}}}), "response_format.type", "json_schema"),
         (schema(json!({"name": "x"})), "response_format.json_schema.schema", "an object"),
         (json!({"response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""}), "grammar", "exclude"),
         (json!({"top_logprobs": 2}), "top_logprobs", "needs logprobs"),

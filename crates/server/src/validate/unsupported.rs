@@ -13,6 +13,9 @@ struct Rule {
 
 const TOOLS: &str = "this is an older or another form; give tools and tool_choice";
 const TEXT_ONLY: &str = "this server answers with text only; leave it out";
+const NO_TEMPLATE: &str = "the template is the model's own or the configuration's; leave it out";
+const NO_SAMPLER: &str = "this server has no such sampler; leave it out";
+const GUIDED: &str = "give response_format or grammar";
 const NO_STORE: &str = "this server keeps no conversation; leave it out";
 
 const RULES: &[Rule] = &[
@@ -33,6 +36,23 @@ const RULES: &[Rule] = &[
     Rule { field: "reasoning_effort", is_neutral: is_none, instead: "no model here takes it; leave it out" },
     Rule { field: "verbosity", is_neutral: is_medium, instead: "no model here takes it; leave it out" },
     Rule { field: "store", is_neutral: is_false, instead: NO_STORE },
+    Rule {
+        field: "service_tier",
+        is_neutral: is_usual_service,
+        instead: "x-edison-class says how urgent a request is; leave it out",
+    },
+    Rule { field: "chat_template_kwargs", is_neutral: is_empty, instead: NO_TEMPLATE },
+    Rule { field: "chat_template", is_neutral: Value::is_null, instead: NO_TEMPLATE },
+    Rule { field: "samplers", is_neutral: is_empty, instead: "the order of the samplers is fixed; leave it out" },
+    Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
+    Rule { field: "top_n_sigma", is_neutral: is_not_positive, instead: NO_SAMPLER },
+    Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
+    Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
+    Rule { field: "best_of", is_neutral: is_one, instead: "every answer is given, and none chosen; give n" },
+    Rule { field: "guided_json", is_neutral: Value::is_null, instead: GUIDED },
+    Rule { field: "guided_regex", is_neutral: Value::is_null, instead: GUIDED },
+    Rule { field: "guided_choice", is_neutral: Value::is_null, instead: GUIDED },
+    Rule { field: "guided_grammar", is_neutral: Value::is_null, instead: GUIDED },
 ];
 
 /// Takes the fields out of the request, so that nobody reads them later.
@@ -61,6 +81,24 @@ fn is_text_only(value: &Value) -> bool {
 
 fn is_false(value: &Value) -> bool {
     value == false
+}
+
+fn is_zero(value: &Value) -> bool {
+    value.as_f64() == Some(0.0)
+}
+
+fn is_one(value: &Value) -> bool {
+    value.as_f64() == Some(1.0)
+}
+
+/// At 0 and below, llama.cpp's sampler is off.
+fn is_not_positive(value: &Value) -> bool {
+    value.as_f64().is_some_and(|value| value <= 0.0)
+}
+
+/// What is the same for everybody.
+fn is_usual_service(value: &Value) -> bool {
+    value == "auto" || value == "default"
 }
 
 fn is_none(value: &Value) -> bool {
@@ -107,6 +145,12 @@ mod tests {
             "reasoning_effort": "none",
             "verbosity": "medium",
             "store": false,
+            "service_tier": "auto",
+            "chat_template_kwargs": {},
+            "dynatemp_range": 0.0,
+            "top_n_sigma": -1.0,
+            "min_keep": 0,
+            "best_of": 1,
         });
         for (field, value) in habits.as_object().expect("an object") {
             assert_eq!(refused(field, value.clone()), None, "{field}");

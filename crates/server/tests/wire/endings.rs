@@ -61,7 +61,7 @@ async fn leaving_while_waiting_frees_the_place() {
     drop(second);
     tokio::time::sleep(STEP / 2).await;
     assert_eq!(server.service.models()[0].waiting.len(), 0);
-    assert!(first.read_until("}}").await.contains("123456789"));
+    assert!(first.read_answer().await.contains("123456789"));
 }
 
 /// Requests in hand are answered, and the connection ends after that instead of waiting for more.
@@ -92,7 +92,7 @@ async fn draining_turns_ready_to_503_and_refuses_chats_in_words() {
     assert!(server.connect().ask("GET", "/health").await.starts_with("HTTP/1.1 200 "));
     let mut late = server.connect();
     late.chat(false).await;
-    let refused = late.read_until("}}").await;
+    let refused = late.read_answer().await;
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains(r#""code":"shutting_down""#), "{refused}");
     let rest = client.read_until("0\r\n\r\n").await;
     assert!(rest.contains(r#""code":"shutting_down""#) && !rest.contains("[DONE]"), "{rest}");

@@ -132,7 +132,7 @@ async fn locks_tell_who_holds_who_waits_and_who_held() {
         (&json!(1), &json!("t-2"), &json!("normal"))
     );
     first.read_until("0\r\n\r\n").await;
-    second.read_until("}}").await;
+    second.read_answer().await;
     let (_, then) = parts(&server.connect().ask("GET", "/locks").await);
     let history = then["models"][0]["history"].as_array().expect("a list").clone();
     let summary: Vec<_> =
@@ -147,7 +147,7 @@ async fn a_whole_answer_says_who_answered_and_how_long_it_waited() {
     let server = server().await;
     let mut client = server.connect();
     client.chat(false).await;
-    let (head, body) = parts(&client.read_until("}}}").await);
+    let (head, body) = parts(&client.read_answer().await);
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     for header in ["x-edison-model: m", "x-edison-wait-ms: 0", "x-edison-ticket: "] {
         assert!(head.contains(header), "{head} has no {header:?}");

@@ -118,6 +118,15 @@ impl Client {
         read
     }
 
+    /// Reads one answer that announces its length.
+    pub(crate) async fn read_answer(&mut self) -> String {
+        let head = self.read_until("\r\n\r\n").await;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let mut body = vec![0; length.parse().expect("a number")];
+        self.io.read_exact(&mut body).await.expect("the body is there");
+        head + std::str::from_utf8(&body).expect("answers are UTF-8")
+    }
+
     /// Reads to the end of the connection.
     pub(crate) async fn rest(mut self) -> String {
         let mut read = Vec::new();
