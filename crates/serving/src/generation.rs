@@ -5,7 +5,8 @@ use std::time::Duration;
 use backend::{Finish, Token};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Refusal, Timings};
+use crate::place::Lookout;
+use crate::{Place, Refusal, Timings};
 
 /// A request on its way. Dropping it is how a client leaves: the place in the queue, or the lane, is
 /// free within one engine step.
@@ -16,6 +17,7 @@ pub struct Generation {
     pub(crate) tokens: mpsc::Receiver<Token>,
     /// Apart from the tokens, so that a full buffer cannot keep the ending from being told. `None` once told.
     pub(crate) end: Option<oneshot::Receiver<Result<Completed, Failure>>>,
+    pub(crate) lookout: Lookout,
 }
 
 /// The request's end of the same.
@@ -26,11 +28,12 @@ pub(crate) struct Reply {
 }
 
 /// Both ends of a reply that keeps at most `buffer` tokens.
-pub(crate) fn channel(buffer: usize) -> (Reply, Generation) {
+pub(crate) fn channel(buffer: usize, lookout: Lookout) -> (Reply, Generation) {
     let (start_tx, start) = oneshot::channel();
     let (token_tx, tokens) = mpsc::channel(buffer);
     let (end_tx, end) = oneshot::channel();
-    (Reply { start: Some(start_tx), tokens: token_tx, end: end_tx }, Generation { start, tokens, end: Some(end) })
+    let reply = Reply { start: Some(start_tx), tokens: token_tx, end: end_tx };
+    (reply, Generation { start, tokens, end: Some(end), lookout })
 }
 
 /// The first token is there.
@@ -82,7 +85,13 @@ pub enum Failure {
 }
 
 impl Generation {
-    /// Waits for the first token, or for the reason why there is none. To be called once, before [`next`](Self::next).
+    /// Where the request is now. Waits for nobody, and takes time in proportion to the number of waiters.
+    pub fn place(&self) -> Place {
+        self.lookout.place()
+    }
+
+    /// Waits for the first token, or for the reason why there is none. To be called until it has answered, once, and
+    /// before [`next`](Self::next).
     ///
     /// # Cancel safety
     /// May be dropped and called again. The request goes on as long as the `Generation` lives.

@@ -20,6 +20,7 @@ use crate::generation::{Reply, channel};
 use crate::instance::{Instance, State};
 use crate::live::LiveRequest;
 use crate::outcome::Record;
+use crate::place::Lookout;
 use crate::plan::Plan;
 use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, Wait, refused};
@@ -160,7 +161,8 @@ impl Service {
                 return Err(refusal);
             }
         };
-        let (reply, generation) = channel(inner.limits.event_buffer);
+        let lookout = Lookout::new(Arc::clone(&instance), Arc::clone(&live));
+        let (reply, generation) = channel(inner.limits.event_buffer, lookout);
         let wait_max = queue_timeout.unwrap_or(inner.limits.queue_timeout).min(inner.limits.queue_timeout);
         let run = Run {
             max_tokens: max_tokens.unwrap_or(instance.max_tokens),

@@ -2,4 +2,5 @@
 
 mod mocked_backend;
 mod mocks;
+mod places;
 mod surroundings;
