@@ -156,6 +156,11 @@ fn kind(status: StatusCode) -> &'static str {
 }
 
 impl ApiError {
+    /// What the client reads.
+    pub(crate) fn message(&self) -> String {
+        message(self)
+    }
+
     /// The error object, where a status can no longer be sent.
     pub(crate) fn object(&self) -> ErrorEnvelope {
         let (status, code, param) = classify(self);

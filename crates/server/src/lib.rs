@@ -15,6 +15,7 @@
 //!
 //! Not here: who may enter a model and when (`serving`), and what an engine does (`backend`).
 
+mod answer;
 mod app;
 mod catalogue;
 mod check_command;

@@ -27,6 +27,10 @@ pub struct HttpLimits {
     pub messages_max: usize,
     /// Requests at one time on one HTTP/2 connection. Default 100.
     pub streams_max: u32,
+    /// How long a streamed answer may say nothing before a comment keeps its connection alive, and tells where the
+    /// request is. At least 1 s. By default `None`: only for clients that ask for it with `x-edison-keep-alive-ms`,
+    /// since from the first comment on a refusal can no longer have its status.
+    pub keep_alive: Option<Duration>,
     /// How long requests may go on after the server was asked to stop. Their connections end with them, or then; the
     /// others end at once. Default 30 s.
     pub drain_timeout: Duration,
@@ -40,6 +44,12 @@ pub(crate) const MODEL_MAX_BYTES: usize = 256;
 
 /// Stop strings that one request may have, as in the OpenAI API.
 pub(crate) const STOPS_MAX: usize = 4;
+
+/// Answers that one request may want. Each takes a place in the queue.
+pub(crate) const CHOICES_MAX: u32 = 8;
+
+/// The shortest time between two comments that keep a connection alive.
+pub(crate) const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
 
 /// The longest stop string, in bytes. Every piece of an answer is compared with each.
 pub(crate) const STOP_MAX_BYTES: usize = 256;
@@ -78,6 +88,7 @@ impl Default for HttpLimits {
             connections_max: 512,
             messages_max: 1_000,
             streams_max: 100,
+            keep_alive: None,
             drain_timeout: Duration::from_secs(30),
         }
     }

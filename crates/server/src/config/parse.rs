@@ -10,10 +10,10 @@ use toml::de::DeTable;
 use super::check;
 use super::problem::{Collector, Problem, Problems};
 use super::section::Section;
-use super::values::{address, check_name, integer, name, names, switch, text, time};
+use super::values::{address, check_name, integer, name, names, switch, text, time, time_or_never};
 use super::{Config, Model, Source, default_threads};
 use crate::embedded::Builtin;
-use crate::limits::{HEADERS_MIN_BYTES, HttpLimits};
+use crate::limits::{HEADERS_MIN_BYTES, HttpLimits, KEEP_ALIVE_MIN};
 
 /// The shortest time that a bound on waiting may have.
 const INSTANT: Duration = Duration::from_millis(1);
@@ -131,6 +131,7 @@ fn read_http(section: &mut Section<'_, '_>, http: &mut HttpLimits, problems: &mu
     section.set("connections_max", &mut http.connections_max, integer(1..=1_000_000), problems);
     section.set("messages_max", &mut http.messages_max, integer(1..=1_000_000), problems);
     section.set("streams_max", &mut http.streams_max, integer(1..=10_000), problems);
+    section.set("keep_alive", &mut http.keep_alive, time_or_never(KEEP_ALIVE_MIN), problems);
     section.set("drain_timeout", &mut http.drain_timeout, time(Duration::ZERO), problems);
 }
 

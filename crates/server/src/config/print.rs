@@ -46,6 +46,7 @@ fn server(config: &Config) -> Keys {
         ("connections_max", integer(http.connections_max)),
         ("messages_max", integer(http.messages_max)),
         ("streams_max", integer(http.streams_max as usize)),
+        ("keep_alive", text(&duration::format(http.keep_alive.unwrap_or_default()))),
         ("drain_timeout", text(&duration::format(http.drain_timeout))),
     ]
 }

@@ -64,6 +64,7 @@ fn every_problem_has_its_line_and_key() {
         ("$[server]\nverify_models = 1", &[(5, "server.verify_models", "true or false")]),
         ("$[server]\nheaders_max_bytes = 10", &[(5, "server.headers_max_bytes", "from 8192")]),
         ("$[server]\nconnections_max = 0", &[(5, "server.connections_max", "from 1")]),
+        ("$[server]\nkeep_alive = \"5ms\"", &[(5, "server.keep_alive", "or \"0s\" for never")]),
         ("$[server]\ndrain_timeout = 30", &[(5, "server.drain_timeout", "\"30s\"")]),
         ("$[limits]\nqueue_timeout = \"0s\"", &[(5, "limits.queue_timeout", "from \"1ms\"")]),
         ("$[limits]\nevent_buffer = 0", &[(5, "limits.event_buffer", "from 1")]),
@@ -137,7 +138,7 @@ fn models_of_the_command_line_are_checked() {
 
 #[test]
 fn what_is_printed_is_read_back_as_it_was() {
-    let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\n[limits]\nhistory_max = 0\n\
+    let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\n[limits]\nhistory_max = 0\n\
                 [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\\\"z\"]\nqueue_max = 0\n[tiers]\ndeep = \"x\"\n";
     for config in [read(text).expect("a good configuration"), Config::demo(CORES)] {
         let printed = to_toml(&config);

@@ -63,6 +63,15 @@ pub(super) fn time(min: Duration) -> impl Fn(&DeValue<'_>) -> Result<Duration, S
     }
 }
 
+/// A time of at least `min`, or `"0s"` for never.
+pub(super) fn time_or_never(min: Duration) -> impl Fn(&DeValue<'_>) -> Result<Option<Duration>, String> {
+    let read = time(min);
+    move |value| match value.as_str().and_then(duration::parse) {
+        Some(Duration::ZERO) => Ok(None),
+        _ => read(value).map(Some).map_err(|message| format!("{message}; or \"0s\" for never")),
+    }
+}
+
 /// An address with a port.
 pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
     let address = value.as_str().and_then(|text| text.parse().ok());

@@ -13,7 +13,7 @@ mod unsupported;
 
 use backend::{Chat as Conversation, GenerateOptions};
 
-use crate::limits::MODEL_MAX_BYTES;
+use crate::limits::{CHOICES_MAX, MODEL_MAX_BYTES};
 use crate::wire::request::ChatRequest;
 
 /// A request that says something wrong.
@@ -32,16 +32,24 @@ impl BadRequest {
     }
 }
 
-/// A request that can be run.
+/// What every request for an answer says, whatever its protocol.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Chat {
+pub(crate) struct Asked {
     pub(crate) model: String,
-    pub(crate) conversation: Conversation,
     /// Checked. The seed in it counts only where [`seed`](Self::seed) says so.
     pub(crate) options: GenerateOptions,
     /// The seed that the client chose.
     pub(crate) seed: Option<u32>,
     pub(crate) max_tokens: Option<u32>,
+    /// How many answers are wanted, at least 1.
+    pub(crate) choices: u32,
+}
+
+/// A chat that can be run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Chat {
+    pub(crate) asked: Asked,
+    pub(crate) conversation: Conversation,
     /// How the answer is to be streamed, if it is.
     pub(crate) stream: Option<Streaming>,
 }
@@ -58,9 +66,7 @@ pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest>
     let options = options::read(&mut request)?;
     let max_tokens = max_tokens(&request)?;
     let stream = streaming(&request)?;
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(BadRequest::field("n", "n must be 1: every request gets one answer"));
-    }
+    let choices = choices(request.n)?;
     let model = model(request.model)?;
     let messages = messages::check(request.messages, messages_max)?;
     let tools = tools::tools(request.tools)?;
@@ -74,7 +80,14 @@ pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest>
         return Err(BadRequest::field("response_format", message));
     }
     let seed = request.seed.map(fold_seed);
-    Ok(Chat { model, conversation, options, seed, max_tokens, stream })
+    Ok(Chat { asked: Asked { model, options, seed, max_tokens, choices }, conversation, stream })
+}
+
+fn choices(n: Option<i64>) -> Result<u32, BadRequest> {
+    match u32::try_from(n.unwrap_or(1)) {
+        Ok(n) if (1..=CHOICES_MAX).contains(&n) => Ok(n),
+        _ => Err(BadRequest::field("n", format!("n must be an integer from 1 to {CHOICES_MAX}"))),
+    }
 }
 
 fn model(model: Option<String>) -> Result<String, BadRequest> {

@@ -124,8 +124,8 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"model": "x".repeat(257)}), "model", "more than 256 bytes"),
         (json!({"messages": (["a", "b", "c", "d"].map(said))}), "messages", "has 4 messages, and 3 are the most"),
         (json!({"stop": 7}), "stop", "a string or an array"),
-        (json!({"n": 2}), "n", "must be 1"),
-        (json!({"n": 0}), "n", "must be 1"),
+        (json!({"n": 9}), "n", "from 1 to 8"),
+        (json!({"n": 0}), "n", "from 1 to 8"),
         (json!({"stream": "yes"}), "stream", "expected a boolean"),
         (json!({"stream_options": {"include_usage": true}}), "stream_options", "stream"),
         (json!({"stream": true, "stream_options": {"include_usage": 1}}), "stream_options.include_usage", "boolean"),
@@ -193,9 +193,9 @@ fn absent_and_null_fields_take_the_defaults() {
         json!({"temperature": null, "stop": null, "stream": null, "n": null, "stream_options": null, "seed": null});
     for changes in [json!({}), nulls] {
         let taken = chat(&body(&changes), MESSAGES_MAX).expect("a good request");
-        assert_eq!(taken.options.sampling, Sampling::default());
-        assert_eq!((taken.seed, taken.max_tokens, taken.stream), (None, None, None));
-        assert!(taken.options.stop.is_empty());
+        assert_eq!(taken.asked.options.sampling, Sampling::default());
+        assert_eq!((taken.asked.seed, taken.asked.max_tokens, taken.stream), (None, None, None));
+        assert!(taken.asked.options.stop.is_empty());
     }
 }
 
@@ -204,12 +204,16 @@ fn absent_and_null_fields_take_the_defaults() {
 fn an_explicit_zero_is_zero() {
     let zeros = json!({"temperature": 0, "top_k": 0, "min_p": 0, "repeat_last_n": 0, "seed": 0});
     let taken = chat(&body(&zeros), MESSAGES_MAX).expect("a good request");
-    assert!(taken.options.sampling.is_greedy());
+    assert!(taken.asked.options.sampling.is_greedy());
     assert_eq!(
-        (taken.options.sampling.top_k, taken.options.sampling.min_p, taken.options.sampling.repeat_last_n),
+        (
+            taken.asked.options.sampling.top_k,
+            taken.asked.options.sampling.min_p,
+            taken.asked.options.sampling.repeat_last_n
+        ),
         (0, 0.0, 0)
     );
-    assert_eq!(taken.seed, Some(0));
+    assert_eq!(taken.asked.seed, Some(0));
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn every_field_arrives() {
             ],
             "temperature": 0.5, "top_p": 0.5, "top_k": 5, "min_p": 0.25, "repeat_penalty": 1.5, "repeat_last_n": 6,
             "presence_penalty": -1, "frequency_penalty": 1, "seed": 7, "max_tokens": 8, "max_completion_tokens": 8,
-            "stop": "END", "n": 1, "user": "me", "stream": true, "stream_options": {"include_usage": true},
+            "stop": "END", "n": 8, "user": "me", "stream": true, "stream_options": {"include_usage": true},
             "nobody_knows_this": {"x": 1},
         })),
         MESSAGES_MAX,
@@ -243,9 +247,9 @@ fn every_field_arrives() {
         frequency_penalty: 1.0,
         ..Sampling::default()
     };
-    assert_eq!(taken.options.sampling, sampling);
-    assert_eq!((taken.model.as_str(), taken.seed, taken.max_tokens), ("fast", Some(7), Some(8)));
-    assert_eq!(taken.options.stop, ["END"]);
+    assert_eq!(taken.asked.options.sampling, sampling);
+    assert_eq!((taken.asked.model.as_str(), taken.asked.seed, taken.asked.max_tokens), ("fast", Some(7), Some(8)));
+    assert_eq!(taken.asked.options.stop, ["END"]);
     assert_eq!(taken.stream, Some(Streaming { include_usage: true }));
 }
 
@@ -256,14 +260,14 @@ fn every_integer_is_a_seed() {
     assert_ne!(fold_seed(1 << 40), fold_seed(1 << 41));
     for seed in [i64::MIN, -1, i64::MAX] {
         assert_eq!(
-            chat(&body(&json!({ "seed": seed })), MESSAGES_MAX).expect("a good request").seed,
+            chat(&body(&json!({ "seed": seed })), MESSAGES_MAX).expect("a good request").asked.seed,
             Some(fold_seed(seed))
         );
     }
 }
 
 fn options(changes: &Value) -> GenerateOptions {
-    chat(&body(changes), MESSAGES_MAX).expect("a good request").options
+    chat(&body(changes), MESSAGES_MAX).expect("a good request").asked.options
 }
 
 /// What llama.cpp's clients write reaches the engine under its own name.
@@ -346,6 +350,6 @@ fn neutral_values_change_nothing() {
         "logprobs": false, "logit_bias": {}, "n_probs": 0,
     });
     let taken = chat(&body(&habits), MESSAGES_MAX).expect("a good request");
-    assert_eq!(taken.options, GenerateOptions::default());
+    assert_eq!(taken.asked.options, GenerateOptions::default());
     assert!(!taken.conversation.may_call());
 }

@@ -7,6 +7,15 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Logprobs {
     pub(crate) content: Vec<TokenEntry>,
+    refusal: Option<()>,
+}
+
+impl Logprobs {
+    /// `None` where nobody asked for them.
+    pub(crate) fn of<'a>(tokens: impl IntoIterator<Item = &'a TokenLogprob>) -> Option<Self> {
+        let content: Vec<_> = tokens.into_iter().map(TokenEntry::from).collect();
+        (!content.is_empty()).then_some(Self { content, refusal: None })
+    }
 }
 
 /// One token, and what else was likely.

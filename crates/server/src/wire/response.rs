@@ -4,7 +4,8 @@ use backend::FinishReason;
 use serde::Serialize;
 
 use super::logprobs::Logprobs;
-use super::tools::{CallEntry, CalledEntry};
+use super::tools::CallEntry;
+use crate::answer::Choice;
 
 /// A complete answer.
 #[derive(Debug, Serialize)]
@@ -13,71 +14,35 @@ pub(crate) struct ChatCompletion<'a> {
     pub(crate) object: &'static str,
     pub(crate) created: u64,
     pub(crate) model: &'a str,
-    pub(crate) choices: [Choice<'a>; 1],
+    pub(crate) choices: Vec<ChatChoice>,
     pub(crate) usage: Usage,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Choice<'a> {
+pub(crate) struct ChatChoice {
     pub(crate) index: u32,
-    pub(crate) message: AssistantMessage<'a>,
+    pub(crate) message: AssistantMessage,
     pub(crate) logprobs: Option<Logprobs>,
     pub(crate) finish_reason: &'static str,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct AssistantMessage<'a> {
+pub(crate) struct AssistantMessage {
     pub(crate) role: &'static str,
     /// Null where it only calls.
-    pub(crate) content: Option<&'a str>,
+    pub(crate) content: Option<String>,
     pub(crate) refusal: Option<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reasoning_content: Option<&'a str>,
+    pub(crate) reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tool_calls: Vec<CallEntry>,
-}
-
-/// Everything that an answer says.
-#[derive(Debug, Default)]
-pub(crate) struct Said {
-    pub(crate) text: String,
-    pub(crate) reasoning: String,
-    pub(crate) calls: Vec<CallEntry>,
-    pub(crate) logprobs: Option<Logprobs>,
-}
-
-impl Said {
-    /// Takes one more token of the answer.
-    pub(crate) fn push(&mut self, token: &backend::Token) {
-        self.text.push_str(&token.text);
-        self.reasoning.push_str(&token.reasoning);
-        for part in &token.calls {
-            self.push_call(part);
-        }
-        if let Some(logprob) = &token.logprob {
-            self.logprobs.get_or_insert_default().content.push(logprob.into());
-        }
-    }
-
-    fn push_call(&mut self, part: &backend::CallPart) {
-        // Parts come in the order of their calls.
-        if self.calls.len() <= part.index as usize {
-            let id = part.id.clone();
-            let function = CalledEntry { name: part.name.clone(), arguments: Some(String::new()) };
-            self.calls.push(CallEntry { id, kind: Some("function".to_owned()), function: Some(function) });
-        }
-        let called = self.calls.last_mut().and_then(|call| call.function.as_mut());
-        if let Some(arguments) = called.and_then(|called| called.arguments.as_mut()) {
-            arguments.push_str(&part.arguments);
-        }
-    }
 }
 
 /// What the answer cost, in tokens.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Usage {
     prompt_tokens: u32,
-    completion_tokens: u32,
+    completion_tokens: u64,
     total_tokens: u64,
     prompt_tokens_details: PromptTokens,
 }
@@ -89,28 +54,38 @@ struct PromptTokens {
 }
 
 impl<'a> ChatCompletion<'a> {
-    pub(crate) fn new(id: &'a str, created: u64, model: &'a str, said: &'a mut Said, finish: backend::Finish) -> Self {
-        let (tool_calls, logprobs) = (std::mem::take(&mut said.calls), said.logprobs.take());
-        let says_nothing = said.text.is_empty() && !tool_calls.is_empty();
-        let message = AssistantMessage {
-            role: "assistant",
-            content: (!says_nothing).then_some(&said.text),
-            refusal: None,
-            reasoning_content: (!said.reasoning.is_empty()).then_some(&said.reasoning),
-            tool_calls,
-        };
-        let choice = Choice { index: 0, message, logprobs, finish_reason: reason(finish.reason) };
-        Self { id, object: "chat.completion", created, model, choices: [choice], usage: finish.usage.into() }
+    pub(crate) fn new(id: &'a str, created: u64, model: &'a str, choices: Vec<Choice>) -> Self {
+        let usage: Vec<_> = choices.iter().map(|choice| choice.completed.finish.usage).collect();
+        let choices = (0..).zip(choices).map(|(index, choice)| ChatChoice::new(index, choice)).collect();
+        Self { id, object: "chat.completion", created, model, choices, usage: Usage::of(&usage) }
     }
 }
 
-impl From<backend::Usage> for Usage {
-    fn from(usage: backend::Usage) -> Self {
+impl ChatChoice {
+    fn new(index: u32, Choice { said, completed }: Choice) -> Self {
+        let says_nothing = said.text.is_empty() && !said.calls.is_empty();
+        let message = AssistantMessage {
+            role: "assistant",
+            content: (!says_nothing).then_some(said.text),
+            refusal: None,
+            reasoning_content: Some(said.reasoning).filter(|reasoning| !reasoning.is_empty()),
+            tool_calls: said.calls.into_iter().map(CallEntry::from).collect(),
+        };
+        Self { index, message, logprobs: Logprobs::of(&said.logprobs), finish_reason: reason(completed.finish.reason) }
+    }
+}
+
+impl Usage {
+    /// Of all choices together. They have one prompt, so it counts once, and what the engine remembered of it is what
+    /// it remembered when it came first.
+    pub(crate) fn of(choices: &[backend::Usage]) -> Self {
+        let prompt = choices.first().copied().unwrap_or_default();
+        let completion_tokens = choices.iter().map(|usage| u64::from(usage.completion_tokens)).sum();
         Self {
-            prompt_tokens: usage.prompt_tokens,
-            completion_tokens: usage.completion_tokens,
-            total_tokens: u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens),
-            prompt_tokens_details: PromptTokens { cached_tokens: usage.cached_tokens },
+            prompt_tokens: prompt.prompt_tokens,
+            completion_tokens,
+            total_tokens: u64::from(prompt.prompt_tokens) + completion_tokens,
+            prompt_tokens_details: PromptTokens { cached_tokens: prompt.cached_tokens },
         }
     }
 }
@@ -126,18 +101,25 @@ pub(crate) fn reason(reason: FinishReason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use backend::{CallPart, Finish, FinishReason, Token, Usage};
-    use serde_json::json;
+    use backend::{Candidate, Finish, FinishReason, TokenLogprob, ToolCall, Usage};
+    use serde_json::{Value, json};
+    use serving::{Completed, Timings};
 
-    use super::{ChatCompletion, Said};
+    use super::{ChatCompletion, Choice};
+    use crate::answer::Said;
+
+    fn choice(said: Said, reason: FinishReason, completion_tokens: u32) -> Choice {
+        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens };
+        Choice { said, completed: Completed { finish: Finish { reason, usage }, timings: Timings::default() } }
+    }
+
+    fn written(choices: Vec<Choice>) -> Value {
+        serde_json::to_value(ChatCompletion::new("chatcmpl-1", 7, "fast", choices)).expect("an answer is JSON")
+    }
 
     #[test]
     fn an_answer_has_the_shape_of_the_protocol() {
-        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens: 2 };
-        let finish = Finish { reason: FinishReason::Length, usage };
-        let mut said = Said::default();
-        said.push(&Token::text("hi \"you\""));
-        let answer = ChatCompletion::new("chatcmpl-1", 7, "fast", &mut said, finish);
+        let said = Said { text: "hi \"you\"".into(), ..Said::default() };
         let expected = json!({
             "id": "chatcmpl-1",
             "object": "chat.completion",
@@ -154,29 +136,39 @@ mod tests {
                 "prompt_tokens_details": {"cached_tokens": 1},
             },
         });
-        assert_eq!(serde_json::to_value(&answer).expect("an answer is JSON"), expected);
+        assert_eq!(written(vec![choice(said, FinishReason::Length, 2)]), expected);
     }
 
-    /// Calls come in parts, and each is one call in the end. An answer that only calls has no content.
+    /// An answer that only calls has no content.
     #[test]
-    fn parts_of_calls_become_calls() {
-        let part = |index, id: Option<&str>, arguments: &str| CallPart {
-            index,
-            id: id.map(Into::into),
-            name: id.map(|_| "look".into()),
-            arguments: arguments.into(),
-        };
-        let mut said = Said::default();
-        for calls in [vec![part(0, Some("a"), "{\"x\"")], vec![part(0, None, ":1}"), part(1, Some("b"), "{}")]] {
-            said.push(&Token { calls, ..Token::default() });
-        }
-        said.push(&Token { reasoning: "hm".into(), ..Token::default() });
-        let finish = Finish { reason: FinishReason::ToolCalls, usage: Usage::default() };
-        let answer = serde_json::to_value(ChatCompletion::new("c", 7, "fast", &mut said, finish)).expect("JSON");
-        let call = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "look", "arguments": arguments}});
-        assert_eq!(answer["choices"][0]["message"]["tool_calls"], json!([call("a", "{\"x\":1}"), call("b", "{}")]));
-        assert_eq!(answer["choices"][0]["message"]["content"], json!(null));
-        assert_eq!(answer["choices"][0]["message"]["reasoning_content"], "hm");
-        assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls");
+    fn calls_thoughts_and_log_probabilities_have_their_own_places() {
+        let call = ToolCall { id: "a".into(), name: "look".into(), arguments: "{}".into() };
+        let chosen = Candidate { bytes: b"x".to_vec(), logprob: -1.0 };
+        let logprobs = vec![TokenLogprob { chosen, top: vec![] }];
+        let said = Said { reasoning: "hm".into(), calls: vec![call], logprobs, ..Said::default() };
+        let answer = written(vec![choice(said, FinishReason::ToolCalls, 1)]);
+        let expected = json!({
+            "index": 0,
+            "message": {
+                "role": "assistant", "content": null, "refusal": null, "reasoning_content": "hm",
+                "tool_calls": [{"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
+            },
+            "logprobs": {"content": [{"token": "x", "logprob": -1.0, "bytes": [120], "top_logprobs": []}], "refusal": null},
+            "finish_reason": "tool_calls",
+        });
+        assert_eq!(answer["choices"], json!([expected]));
+    }
+
+    /// A prompt of several choices is one prompt.
+    #[test]
+    fn the_usage_of_several_choices_counts_their_prompt_once() {
+        let said = |text: &str| Said { text: text.into(), ..Said::default() };
+        let choices = vec![choice(said("a"), FinishReason::Stop, 2), choice(said("b"), FinishReason::Stop, 5)];
+        let answer = written(choices);
+        assert_eq!(
+            (&answer["choices"][1]["index"], &answer["choices"][1]["message"]["content"]),
+            (&json!(1), &json!("b"))
+        );
+        assert_eq!((&answer["usage"]["prompt_tokens"], &answer["usage"]["completion_tokens"]), (&json!(3), &json!(7)));
     }
 }

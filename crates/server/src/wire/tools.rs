@@ -48,6 +48,13 @@ pub(crate) struct CalledEntry {
     pub(crate) arguments: Option<String>,
 }
 
+impl From<backend::ToolCall> for CallEntry {
+    fn from(call: backend::ToolCall) -> Self {
+        let function = CalledEntry { name: Some(call.name), arguments: Some(call.arguments) };
+        Self { id: Some(call.id), kind: Some("function".to_owned()), function: Some(function) }
+    }
+}
+
 /// A part of a call in a streamed answer. What the first part said is left out of the others.
 #[derive(Debug, Serialize)]
 pub(crate) struct CallDelta<'a> {

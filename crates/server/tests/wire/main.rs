@@ -1,7 +1,10 @@
 //! What goes over the wire, byte by byte, in virtual time: a scripted model behind the real connections.
 
 mod bounds;
+mod chat;
 mod edison;
 mod endings;
+mod fake;
+mod keep_alive;
 mod protocol;
 mod support;

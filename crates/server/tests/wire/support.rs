@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{ModelSource, ModelSpec};
+use backend::{Backend, ModelSource, ModelSpec};
 use backend_mock::{MockBackend, MockConfig, ModelScript, Reply};
+use serde_json::Value;
 use server::{AppOptions, HttpLimits, Peer, RequestIds, Shutdown, WallClock};
 use serving::{ModelConfig, Service, ServiceConfig, Tier};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
+
+use super::fake::Fake;
 
 /// A service with the model `m`, which the tier `fast` means, behind its HTTP face.
 pub(crate) struct Server {
@@ -37,13 +40,29 @@ impl Server {
 
     /// The same with `tier` as the one that means the model.
     pub(crate) fn begin_as(tier: Tier, script: ModelScript, limits: HttpLimits) -> Self {
+        let mock = MockBackend::new(MockConfig::default().with_model("m", script));
+        Self::with_tier(tier, Arc::new(mock), limits, 1)
+    }
+
+    /// Starts it over an engine that says more than text, and waits until that is loaded.
+    pub(crate) async fn playing(fake: &Fake) -> Self {
+        let server = Self::over(Arc::new(fake.clone()), HttpLimits::default(), 1);
+        server.service.loaded().await;
+        server
+    }
+
+    /// Starts it over any engine.
+    pub(crate) fn over(backend: Arc<dyn Backend>, limits: HttpLimits, lanes: u32) -> Self {
+        Self::with_tier(Tier::Fast, backend, limits, lanes)
+    }
+
+    fn with_tier(tier: Tier, backend: Arc<dyn Backend>, limits: HttpLimits, lanes: u32) -> Self {
         let spec = ModelSpec::new("m", ModelSource::File("m.gguf".into()));
-        let mut model = ModelConfig::new(spec);
+        let mut model = ModelConfig::new(ModelSpec { lanes, ..spec });
         model.aliases.push("org/alias".into());
         let tiers = [(tier, "m".to_owned())].into();
         let config = ServiceConfig { models: vec![model], tiers, ..ServiceConfig::default() };
-        let mock = MockBackend::new(MockConfig::default().with_model("m", script));
-        let service = Service::start(config, Arc::new(mock)).expect("a consistent configuration");
+        let service = Service::start(config, backend).expect("a consistent configuration");
         let clock = WallClock::fixed(1_700_000_000);
         let options = AppOptions { limits, ids: RequestIds::with_prefix("t"), clock, shutdown: Shutdown::default() };
         Self { service, options }
@@ -103,6 +122,15 @@ impl Client {
         self.rest().await
     }
 
+    /// Sends a body, with headers that each end their line, and reads the answer to the end of the connection.
+    pub(crate) async fn post(mut self, path: &str, headers: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {length}\r\n");
+        self.send(format!("{head}{headers}\r\n{body}")).await;
+        Answer::read(&self.rest().await)
+    }
+
     /// Sends a chat request, on a connection that stays open.
     pub(crate) async fn chat(&mut self, stream: bool) {
         self.send(chat_request(stream)).await;
@@ -145,6 +173,50 @@ impl Client {
     pub(crate) fn into_io(self) -> DuplexStream {
         self.io
     }
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    fn read(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let chunked = head.contains("transfer-encoding: chunked");
+        Self { status, head: head.to_owned(), body: if chunked { unchunked(body) } else { body.to_owned() } }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// The frames of a stream, without what ends them.
+    pub(crate) fn frames(&self) -> Vec<&str> {
+        let frames = self.body.strip_suffix("\n\n").expect("the last frame ends");
+        frames.split("\n\n").collect()
+    }
+
+    /// The values in the frames of a stream; `[DONE]` as a string, comments left out.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let data = self.frames().into_iter().filter_map(|frame| frame.split_once("data: "));
+        data.map(|(_, data)| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect()
+    }
+}
+
+/// The body in the chunks of HTTP/1.1.
+fn unchunked(mut chunks: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, rest)) = chunks.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).expect("a length");
+        body.push_str(&rest[..length]);
+        chunks = rest[length..].strip_prefix("\r\n").expect("a chunk ends");
+    }
+    body
 }
 
 /// A chat request as bytes.

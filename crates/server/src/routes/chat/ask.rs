@@ -1,17 +1,22 @@
-//! From a chat to a request of the service, with what its headers say about waiting.
+//! Who asks, how it wants to wait, and the requests of the service that come of it.
 
 use std::time::Duration;
 
 use backend::Prompt;
 use http::HeaderMap;
+use http::request::Parts;
 use serving::{Class, Request};
 
+use crate::connection::Peer;
+use crate::error::ApiError;
+use crate::limits::{HttpLimits, KEEP_ALIVE_MIN};
 use crate::request_id::RequestId;
-use crate::validate::{BadRequest, Chat};
+use crate::validate::{Asked, BadRequest};
 use crate::wire::names::class_name;
 
 const CLASS: &str = "x-edison-class";
 const QUEUE_TIMEOUT: &str = "x-edison-queue-timeout-ms";
+const KEEP_ALIVE: &str = "x-edison-keep-alive-ms";
 
 /// The names that other servers know; what says `edison` wins.
 const CLASS_ELSEWHERE: &str = "x-priority";
@@ -22,6 +27,8 @@ const QUEUE_TIMEOUT_ELSEWHERE: &str = "x-queue-timeout-ms";
 pub(super) struct Hints {
     class: Class,
     queue_timeout: Option<Duration>,
+    /// How long it wants to hear nothing at most, at least [`KEEP_ALIVE_MIN`].
+    keep_alive: Option<Duration>,
 }
 
 pub(super) fn hints(headers: &HeaderMap) -> Result<Hints, BadRequest> {
@@ -32,32 +39,71 @@ pub(super) fn hints(headers: &HeaderMap) -> Result<Hints, BadRequest> {
             .find(|class| value == class_name(*class))
             .ok_or_else(|| BadRequest::field(CLASS, format!("{CLASS} must be interactive, normal or background")))?,
     };
-    let queue_timeout = match headers.get(QUEUE_TIMEOUT).or_else(|| headers.get(QUEUE_TIMEOUT_ELSEWHERE)) {
-        None => None,
-        Some(value) => {
-            let millis = value.to_str().ok().and_then(|text| text.parse().ok());
-            let millis = millis
-                .ok_or_else(|| BadRequest::field(QUEUE_TIMEOUT, format!("{QUEUE_TIMEOUT} must be milliseconds")))?;
-            Some(Duration::from_millis(millis))
-        }
-    };
-    Ok(Hints { class, queue_timeout })
+    let queue_timeout = millis(headers, &[QUEUE_TIMEOUT, QUEUE_TIMEOUT_ELSEWHERE])?;
+    let keep_alive = millis(headers, &[KEEP_ALIVE])?;
+    if keep_alive.is_some_and(|time| time < KEEP_ALIVE_MIN) {
+        let message = format!("{KEEP_ALIVE} must be {} or more", KEEP_ALIVE_MIN.as_millis());
+        return Err(BadRequest::field(KEEP_ALIVE, message));
+    }
+    Ok(Hints { class, queue_timeout, keep_alive })
 }
 
-pub(super) fn request(chat: Chat, hints: Hints, id: &RequestId, client: Option<String>) -> Request {
-    // Without a seed of its own every request gets another one, and the same request id gets the same again:
-    // an answer can be had once more without a source of chance in the server.
-    let mut options = chat.options;
-    options.sampling.seed = chat.seed.unwrap_or_else(|| hash(id.as_str()));
-    Request {
-        id: id.as_str().to_owned(),
-        client,
-        model: chat.model,
-        class: hints.class,
-        prompt: Prompt::Chat(chat.conversation),
-        options,
-        max_tokens: chat.max_tokens,
-        queue_timeout: hints.queue_timeout,
+/// The first of these headers that is there.
+fn millis(headers: &HeaderMap, names: &[&'static str]) -> Result<Option<Duration>, BadRequest> {
+    let Some((name, value)) = names.iter().find_map(|&name| Some((name, headers.get(name)?))) else { return Ok(None) };
+    let millis = value.to_str().ok().and_then(|text| text.parse().ok());
+    let millis = millis.ok_or_else(|| BadRequest::field(name, format!("{name} must be milliseconds")))?;
+    Ok(Some(Duration::from_millis(millis)))
+}
+
+/// Who asks for something that needs a model.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    id: RequestId,
+    client: Option<String>,
+    hints: Hints,
+}
+
+impl Caller {
+    /// Reads the head of a request.
+    ///
+    /// # Errors
+    /// [`ApiError::Crowded`] on a connection that is only there to be told so, and headers that say nothing known.
+    pub(crate) fn of(head: &Parts) -> Result<Self, ApiError> {
+        let peer = head.extensions.get::<Peer>().cloned().unwrap_or_default();
+        if peer.is_crowded {
+            return Err(ApiError::Crowded);
+        }
+        let id = head.extensions.get::<RequestId>().cloned().expect("every request was given an id");
+        Ok(Self { id, client: peer.client, hints: hints(&head.headers)? })
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// How long a streamed answer may say nothing before the client is told where its request is.
+    pub(crate) fn keep_alive(&self, limits: &HttpLimits) -> Option<Duration> {
+        self.hints.keep_alive.or(limits.keep_alive)
+    }
+
+    /// The request for one choice of an answer, from 0. The first one has the caller's own id, and each its own seed.
+    pub(crate) fn request(&self, asked: &Asked, choice: u32, prompt: Prompt) -> Request {
+        // Without a seed of its own every request gets another one, and the same request id gets the same again:
+        // an answer can be had once more without a source of chance in the server.
+        let mut options = asked.options.clone();
+        options.sampling.seed = asked.seed.unwrap_or_else(|| hash(self.id())).wrapping_add(choice);
+        Request {
+            id: if choice == 0 { self.id().to_owned() } else { format!("{}#{choice}", self.id()) },
+            client: self.client.clone(),
+            model: asked.model.clone(),
+            class: self.hints.class,
+            prompt,
+            options,
+            max_tokens: asked.max_tokens,
+            queue_timeout: self.hints.queue_timeout,
+        }
     }
 }
 
@@ -73,7 +119,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use serving::Class;
 
-    use super::{CLASS, Hints, QUEUE_TIMEOUT, hash, hints};
+    use super::{CLASS, Hints, KEEP_ALIVE, QUEUE_TIMEOUT, hash, hints};
 
     fn read(name: &'static str, value: &'static str) -> Result<Hints, Option<String>> {
         let headers = HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))]);
@@ -82,12 +128,13 @@ mod tests {
 
     #[test]
     fn headers_say_how_to_wait() {
-        assert_eq!(hints(&HeaderMap::new()), Ok(Hints { class: Class::Normal, queue_timeout: None }));
-        let background = Hints { class: Class::Background, queue_timeout: None };
-        assert_eq!(read(CLASS, "background"), Ok(background));
-        let short = Hints { class: Class::Normal, queue_timeout: Some(Duration::from_millis(1500)) };
-        assert_eq!(read(QUEUE_TIMEOUT, "1500").as_ref(), Ok(&short));
-        assert_eq!(read("x-queue-timeout-ms", "1500"), Ok(short));
+        let usual = Hints { class: Class::Normal, queue_timeout: None, keep_alive: None };
+        assert_eq!(hints(&HeaderMap::new()).as_ref(), Ok(&usual));
+        assert_eq!(read(CLASS, "background"), Ok(Hints { class: Class::Background, ..Hints::default() }));
+        let time = Some(Duration::from_millis(1500));
+        assert_eq!(read(QUEUE_TIMEOUT, "1500"), Ok(Hints { queue_timeout: time, ..Hints::default() }));
+        assert_eq!(read(KEEP_ALIVE, "1500"), Ok(Hints { keep_alive: time, ..Hints::default() }));
+        assert_eq!(read("x-queue-timeout-ms", "1500"), Ok(Hints { queue_timeout: time, ..Hints::default() }));
         assert_eq!(read("x-priority", "background").map(|hints| hints.class), Ok(Class::Background));
     }
 
@@ -96,6 +143,8 @@ mod tests {
         assert_eq!(read(CLASS, "urgent"), Err(Some(CLASS.into())));
         assert_eq!(read(QUEUE_TIMEOUT, "-1"), Err(Some(QUEUE_TIMEOUT.into())));
         assert_eq!(read(QUEUE_TIMEOUT, "soon"), Err(Some(QUEUE_TIMEOUT.into())));
+        // A comment for every token would be a way to fill the network with one request.
+        assert_eq!(read(KEEP_ALIVE, "999"), Err(Some(KEEP_ALIVE.into())));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reads a body whole and makes a chat of it, within its bounds.
+//! Reads a body whole and makes something of it, within its bounds.
 //!
 //! A body takes memory before its request has a place in any queue. So all bodies that are being read or parsed share
 //! one budget, and whoever finds it spent waits for a part of it.
@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
-use crate::validate::{self, Chat};
+use crate::validate::BadRequest;
 
 /// The budget is counted in these.
 const KIB: usize = 1024;
@@ -37,12 +37,17 @@ impl Bodies {
         Self { budget: semaphore(budget_kib as usize), budget_kib, parsers: semaphore(cores) }
     }
 
-    /// Reads a chat.
+    /// Reads a body, and makes of it what `parse` makes of it.
     ///
     /// # Cancel safety
     /// Dropping the future gives up its part of the budget, or its place in the queue for one; a body that is already
     /// being parsed gives it up when that is over.
-    pub(super) async fn chat(&self, body: Body, limits: &HttpLimits) -> Result<Chat, ApiError> {
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        body: Body,
+        limits: &HttpLimits,
+        parse: impl FnOnce(&[u8]) -> Result<T, BadRequest> + Send + 'static,
+    ) -> Result<T, ApiError> {
         let max = limits.body_max_bytes;
         let announced = body.size_hint();
         // A client that announces too much is told so before it has sent it.
@@ -52,7 +57,7 @@ impl Bodies {
         let most = announced.exact().map_or(max, |bytes| usize::try_from(bytes).unwrap_or(max));
         let share = self.share(most, limits).await?;
         let body = read(body, limits).await?;
-        self.parse(body, share, limits.messages_max).await
+        self.parse(body, share, parse).await
     }
 
     /// Reads any JSON.
@@ -82,13 +87,18 @@ impl Bodies {
         }
     }
 
-    async fn parse(&self, body: Bytes, share: OwnedSemaphorePermit, messages_max: usize) -> Result<Chat, ApiError> {
+    async fn parse<T: Send + 'static>(
+        &self,
+        body: Bytes,
+        share: OwnedSemaphorePermit,
+        parse: impl FnOnce(&[u8]) -> Result<T, BadRequest> + Send + 'static,
+    ) -> Result<T, ApiError> {
         if body.len() <= INLINE_PARSE_MAX_BYTES {
-            return Ok(validate::chat(&body, messages_max)?);
+            return Ok(parse(&body)?);
         }
         let parser = Arc::clone(&self.parsers).acquire_owned().await.expect("the parsers are never closed");
         let parsing = tokio::task::spawn_blocking(move || {
-            let parsed = validate::chat(&body, messages_max);
+            let parsed = parse(&body);
             // Here and not with the future: that may be dropped while this thread goes on.
             drop((share, parser));
             parsed
@@ -132,6 +142,7 @@ mod tests {
     use super::{Bodies, KIB, kib};
     use crate::error::ApiError;
     use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
+    use crate::validate::{self, Chat};
 
     fn limits() -> HttpLimits {
         HttpLimits { body_max_bytes: 4 * KIB, body_read_timeout: Duration::from_secs(2), ..HttpLimits::default() }
@@ -140,6 +151,10 @@ mod tests {
     /// A chat whose body has about this many bytes.
     fn body(bytes: usize) -> String {
         format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(bytes))
+    }
+
+    async fn chat(bodies: &Bodies, body: Body, limits: &HttpLimits) -> Result<Chat, ApiError> {
+        bodies.read(body, limits, |body| validate::chat(body, 9)).await
     }
 
     /// Of unknown length, and without an end.
@@ -152,22 +167,22 @@ mod tests {
     async fn a_body_waits_for_its_part_of_the_budget_and_not_for_ever() {
         let (bodies, limits) = (Bodies::new(4 * KIB), limits());
         let begun = Instant::now();
-        let (first, second) = tokio::join!(bodies.chat(endless(), &limits), async {
+        let (first, second) = tokio::join!(chat(&bodies, endless(), &limits), async {
             let limits = HttpLimits { body_read_timeout: Duration::from_secs(1), ..limits.clone() };
-            bodies.chat(body(9).into(), &limits).await
+            chat(&bodies, body(9).into(), &limits).await
         });
         assert!(matches!(first, Err(ApiError::BodyTimeout(_))), "{first:?}");
         assert!(matches!(second, Err(ApiError::Busy)), "{second:?}");
         assert_eq!(begun.elapsed(), limits.body_read_timeout);
-        assert!(bodies.chat(body(9).into(), &limits).await.is_ok(), "the budget came back");
+        assert!(chat(&bodies, body(9).into(), &limits).await.is_ok(), "the budget came back");
     }
 
     #[tokio::test(start_paused = true)]
     async fn bodies_that_fit_the_budget_together_do_not_wait() {
         let (bodies, limits) = (Bodies::new(5 * KIB), limits());
-        let (endless, small) = tokio::join!(bodies.chat(endless(), &limits), async {
+        let (endless, small) = tokio::join!(chat(&bodies, endless(), &limits), async {
             let begun = Instant::now();
-            (bodies.chat(body(9).into(), &limits).await, begun.elapsed())
+            (chat(&bodies, body(9).into(), &limits).await, begun.elapsed())
         });
         assert!(matches!(endless, Err(ApiError::BodyTimeout(_))), "{endless:?}");
         assert!(matches!(small, (Ok(_), Duration::ZERO)), "{small:?}");
@@ -184,9 +199,9 @@ mod tests {
             let limits = HttpLimits { body_max_bytes: 1 << 20, ..limits() };
             let bodies = Bodies::new(limits.body_max_bytes);
             let large = body(INLINE_PARSE_MAX_BYTES);
-            let mut chat = Box::pin(bodies.chat(large.clone().into(), &limits));
-            assert!(futures_util::poll!(chat.as_mut()).is_pending(), "it was parsed on this thread");
-            drop(chat);
+            let mut parsing = Box::pin(chat(&bodies, large.clone().into(), &limits));
+            assert!(futures_util::poll!(parsing.as_mut()).is_pending(), "it was parsed on this thread");
+            drop(parsing);
             assert!(
                 bodies.budget.try_acquire_many(bodies.budget_kib).is_err(),
                 "its part came back before it was parsed"
@@ -196,7 +211,7 @@ mod tests {
             let all = bodies.budget.acquire_many(bodies.budget_kib).await;
             assert!(all.is_ok(), "the thread gives the budget back although nobody waits for it");
             drop(all);
-            assert!(bodies.chat(large.into(), &limits).await.is_ok());
+            assert!(chat(&bodies, large.into(), &limits).await.is_ok());
         });
     }
 

@@ -1,98 +1,82 @@
-//! The answer piece by piece, as server-sent events.
+//! The answer piece by piece.
 
-use std::convert::Infallible;
+use backend::{Token, Usage};
+use serving::{Completed, Started};
 
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use backend::Token;
-use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use serving::{Completed, Failure, Generation, Progress};
-
-use super::Identity;
-use super::whole::broken_off;
+use crate::answer::Events;
 use crate::error::ApiError;
 use crate::sse::{DONE, frame};
 use crate::validate::Streaming;
 use crate::wire::chunk::{ChatChunk, ChunkChoice, Delta};
 use crate::wire::logprobs::Logprobs;
-use crate::wire::response::{Usage, reason};
+use crate::wire::response::{self, reason};
 
-/// Streams the answer. Dropping the body drops the generation, and so the client has left.
-pub(super) fn respond(identity: Identity, generation: Generation, streaming: Streaming) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (CACHE_CONTROL, "no-cache"),
-        // Proxies that collect an answer before they pass it on take the word from this header.
-        (http::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    let chunks = Chunks { identity, include_usage: streaming.include_usage };
-    let body = events(chunks, generation).map(Ok::<Bytes, Infallible>);
-    (headers, Body::from_stream(body)).into_response()
-}
-
-fn events(chunks: Chunks, generation: Generation) -> impl Stream<Item = Bytes> + Send + 'static {
-    let first = chunks.first();
-    let rest = stream::unfold(Some((chunks, generation)), async |state| {
-        let (chunks, mut generation) = state?;
-        match generation.next().await {
-            Some(Progress::Token(token)) => Some((chunks.token(&token), Some((chunks, generation)))),
-            Some(Progress::Completed(completed)) => Some((chunks.last(&completed), None)),
-            Some(Progress::Failed(failure)) => Some((error(failure), None)),
-            None => Some((error(broken_off()), None)),
-        }
-    });
-    stream::iter([first]).chain(rest)
-}
-
-/// The status is sent, so the error is the last event; without `[DONE]` no client takes the answer for complete.
-fn error(failure: Failure) -> Bytes {
-    frame(&ApiError::Failed(failure).object())
-}
-
-/// Writes the events of one answer.
-struct Chunks {
-    identity: Identity,
+/// Writes the chunks of one answer.
+pub(super) struct Chunks {
+    id: String,
+    created: u64,
+    model: String,
+    choices: u32,
     include_usage: bool,
+    /// Of the choices that are complete.
+    usage: Vec<Usage>,
 }
 
 impl Chunks {
-    /// Who speaks: told once.
-    fn first(&self) -> Bytes {
-        self.piece(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() }, None, None)
+    pub(super) fn new(id: String, created: u64, choices: u32, streaming: Streaming) -> Self {
+        let include_usage = streaming.include_usage;
+        Self { id, created, model: String::new(), choices, include_usage, usage: Vec::new() }
     }
 
-    fn token(&self, token: &Token) -> Bytes {
+    fn piece(&self, out: &mut Vec<u8>, choice: ChunkChoice<'_>) {
+        // Whoever asked for the usage gets null where it is not known yet.
+        self.chunk(out, vec![choice], self.include_usage.then_some(None));
+    }
+
+    fn chunk(&self, out: &mut Vec<u8>, choices: Vec<ChunkChoice<'_>>, usage: Option<Option<response::Usage>>) {
+        let Self { id, created, model, .. } = self;
+        frame(out, &ChatChunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage });
+    }
+}
+
+impl Events for Chunks {
+    /// Who speaks: told once for each choice.
+    fn begin(&mut self, out: &mut Vec<u8>, started: &Started) {
+        self.model.clone_from(&started.model);
+        for index in 0..self.choices {
+            let delta = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+            self.piece(out, ChunkChoice { index, delta, logprobs: None, finish_reason: None });
+        }
+    }
+
+    fn token(&mut self, out: &mut Vec<u8>, choice: usize, token: &Token) {
         let delta = Delta {
             role: None,
             content: Some(token.text.as_str()).filter(|text| !text.is_empty()),
             reasoning_content: Some(token.reasoning.as_str()).filter(|text| !text.is_empty()),
             tool_calls: token.calls.iter().map(Into::into).collect(),
         };
-        let logprobs = token.logprob.as_ref().map(|logprob| Logprobs { content: vec![logprob.into()] });
-        self.piece(delta, logprobs, None)
+        let logprobs = Logprobs::of(&token.logprob);
+        self.piece(out, ChunkChoice { index: choice as u32, delta, logprobs, finish_reason: None });
     }
 
-    /// Why it ended, what it cost if that was asked for, and the end.
-    fn last(&self, completed: &Completed) -> Bytes {
-        let mut last = self.piece(Delta::default(), None, Some(reason(completed.finish.reason))).to_vec();
+    fn completed(&mut self, out: &mut Vec<u8>, choice: usize, completed: &Completed) {
+        let finish_reason = Some(reason(completed.finish.reason));
+        self.piece(out, ChunkChoice { index: choice as u32, delta: Delta::default(), logprobs: None, finish_reason });
+        self.usage.push(completed.finish.usage);
+    }
+
+    /// What it cost if that was asked for, and the end.
+    fn end(&mut self, out: &mut Vec<u8>) {
         if self.include_usage {
-            last.extend(self.chunk(Vec::new(), Some(Some(completed.finish.usage.into()))));
+            self.chunk(out, Vec::new(), Some(Some(response::Usage::of(&self.usage))));
         }
-        last.extend(DONE.as_bytes());
-        last.into()
+        out.extend_from_slice(DONE.as_bytes());
     }
 
-    fn piece(&self, delta: Delta<'_>, logprobs: Option<Logprobs>, finish_reason: Option<&'static str>) -> Bytes {
-        let choice = ChunkChoice { index: 0, delta, logprobs, finish_reason };
-        // Whoever asked for the usage gets null where it is not known yet.
-        self.chunk(vec![choice], self.include_usage.then_some(None))
-    }
-
-    fn chunk(&self, choices: Vec<ChunkChoice<'_>>, usage: Option<Option<Usage>>) -> Bytes {
-        let Identity { id, created, model } = &self.identity;
-        frame(&ChatChunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage })
+    /// Without `[DONE]`.
+    fn error(&mut self, out: &mut Vec<u8>, error: &ApiError) {
+        frame(out, &error.object());
     }
 }
 
@@ -100,22 +84,32 @@ impl Chunks {
 mod tests {
     use backend::{CallPart, Finish, FinishReason, Token, Usage};
     use serde_json::{Value, json};
-    use serving::{Completed, Failure, Timings};
+    use serving::{Completed, Failure, Started, Timings};
 
-    use super::{Chunks, Identity, error};
+    use super::Chunks;
+    use crate::answer::Events;
+    use crate::error::ApiError;
+    use crate::validate::Streaming;
 
-    fn chunks(include_usage: bool) -> Chunks {
-        Chunks { identity: Identity { id: "chatcmpl-1".into(), created: 7, model: "fast".into() }, include_usage }
+    fn chunks(choices: u32, include_usage: bool) -> Chunks {
+        Chunks::new("chatcmpl-1".into(), 7, choices, Streaming { include_usage })
     }
 
-    fn completed() -> Completed {
-        let usage = Usage { prompt_tokens: 3, cached_tokens: 0, completion_tokens: 2 };
+    fn begin(chunks: &mut Chunks) -> Vec<Value> {
+        let started = Started { model: "fast".into(), ticket: 1, waited: std::time::Duration::ZERO };
+        values(|out| chunks.begin(out, &started))
+    }
+
+    fn completed(completion_tokens: u32) -> Completed {
+        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens };
         Completed { finish: Finish { reason: FinishReason::Stop, usage }, timings: Timings::default() }
     }
 
     /// The values of the frames, `[DONE]` as a string.
-    fn values(bytes: &[u8]) -> Vec<Value> {
-        let text = std::str::from_utf8(bytes).expect("UTF-8");
+    fn values(write: impl FnOnce(&mut Vec<u8>)) -> Vec<Value> {
+        let mut out = Vec::new();
+        write(&mut out);
+        let text = std::str::from_utf8(&out).expect("UTF-8");
         let frames = text.strip_suffix("\n\n").expect("the last frame ends").split("\n\n");
         frames
             .map(|frame| frame.strip_prefix("data: ").expect("a data frame"))
@@ -127,23 +121,28 @@ mod tests {
         json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": "fast", "choices": choices})
     }
 
-    fn choice(delta: &Value, finish_reason: &Value) -> Value {
-        json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}])
+    fn choice(index: u32, delta: &Value, finish_reason: &Value) -> Value {
+        chunk(&json!([{"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason}]))
     }
+
+    const NULL: Value = Value::Null;
 
     #[test]
     fn the_role_is_told_once_and_the_end_has_its_reason() {
-        let chunks = chunks(false);
-        let null = Value::Null;
-        let first = chunk(&choice(&json!({"role": "assistant", "content": ""}), &null));
-        assert_eq!(values(&chunks.first()), [first]);
-        assert_eq!(values(&chunks.token(&Token::text("a\nb"))), [chunk(&choice(&json!({"content": "a\nb"}), &null))]);
-        let last = chunk(&choice(&json!({}), &json!("stop")));
-        assert_eq!(values(&chunks.last(&completed())), [last, json!("[DONE]")]);
+        let mut chunks = chunks(1, false);
+        let role = json!({"role": "assistant", "content": ""});
+        assert_eq!(begin(&mut chunks), [choice(0, &role, &NULL)]);
+        let token = values(|out| chunks.token(out, 0, &Token::text("a\nb")));
+        assert_eq!(token, [choice(0, &json!({"content": "a\nb"}), &NULL)]);
+        let last = values(|out| chunks.completed(out, 0, &completed(2)));
+        assert_eq!(last, [choice(0, &json!({}), &json!("stop"))]);
+        assert_eq!(values(|out| chunks.end(out)), [json!("[DONE]")]);
     }
 
     #[test]
     fn calls_and_thoughts_are_streamed_apart_from_the_text() {
+        let mut chunks = chunks(1, false);
+        begin(&mut chunks);
         let first = CallPart { index: 0, id: Some("a".into()), name: Some("look".into()), arguments: String::new() };
         let rest = CallPart { index: 0, id: None, name: None, arguments: "{}".into() };
         let token = Token { reasoning: "hm".into(), calls: vec![first, rest], ..Token::default() };
@@ -151,31 +150,33 @@ mod tests {
             {"index": 0, "id": "a", "type": "function", "function": {"name": "look", "arguments": ""}},
             {"index": 0, "function": {"arguments": "{}"}},
         ]});
-        assert_eq!(values(&chunks(false).token(&token)), [chunk(&choice(&delta, &Value::Null))]);
+        assert_eq!(values(|out| chunks.token(out, 0, &token)), [choice(0, &delta, &NULL)]);
     }
 
+    /// A prompt of several choices is one prompt.
     #[test]
-    fn usage_comes_last_and_alone_when_asked_for() {
-        let chunks = chunks(true);
-        assert_eq!(values(&chunks.token(&Token::text("a")))[0]["usage"], Value::Null);
-        assert!(
-            values(&chunks.token(&Token::text("a")))[0].as_object().is_some_and(|chunk| chunk.contains_key("usage"))
-        );
-        let last = values(&chunks.last(&completed()));
-        assert_eq!(last[1]["choices"], json!([]));
-        assert_eq!(
-            last[1]["usage"],
-            json!({
-                "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5,
-                "prompt_tokens_details": {"cached_tokens": 0},
-            })
-        );
-        assert_eq!((last.len(), &last[2]), (3, &json!("[DONE]")));
+    fn usage_comes_last_and_alone_when_asked_for_and_adds_the_choices_up() {
+        let mut chunks = chunks(2, true);
+        let roles = begin(&mut chunks);
+        assert_eq!((roles.len(), &roles[1]["choices"][0]["index"]), (2, &json!(1)));
+        assert!(roles[0].as_object().is_some_and(|chunk| chunk.get("usage") == Some(&NULL)));
+        for (index, tokens) in [(1, 2), (0, 5)] {
+            let last = values(|out| chunks.completed(out, index, &completed(tokens)));
+            assert_eq!(last[0]["choices"][0]["index"], json!(index));
+        }
+        let end = values(|out| chunks.end(out));
+        assert_eq!(end[0]["choices"], json!([]));
+        let usage = json!({
+            "prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10,
+            "prompt_tokens_details": {"cached_tokens": 1},
+        });
+        assert_eq!((end.len(), &end[0]["usage"], &end[1]), (2, &usage, &json!("[DONE]")));
     }
 
     #[test]
     fn a_failure_is_an_error_object_without_the_engines_words_and_without_done() {
-        let events = values(&error(Failure::Backend { reason: "secret".into() }));
+        let failed = ApiError::Failed(Failure::Backend { reason: "secret".into() });
+        let events = values(|out| chunks(1, false).error(out, &failed));
         assert_eq!(events.len(), 1);
         assert_eq!(events[0]["error"]["code"], "backend_error");
         assert!(!events[0].to_string().contains("secret"));
