@@ -29,11 +29,14 @@ async fn ask(address: std::net::SocketAddr, request: &str) -> (TcpStream, String
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     stream.write_all(request.as_bytes()).await.expect("the server reads");
     let mut answer = String::new();
-    while !answer.ends_with('}') {
+    while !answer.ends_with("\r\n\r\n") {
         let byte = stream.read_u8().await.unwrap_or_else(|error| panic!("{error} after {answer:?}"));
         answer.push(char::from(byte));
     }
-    (stream, answer)
+    let length = answer.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut body = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut body).await.expect("the body is there");
+    (stream, answer + std::str::from_utf8(&body).expect("UTF-8"))
 }
 
 /// Method: one connection takes the only place and stays; whoever comes next is told, and still hears of health.
