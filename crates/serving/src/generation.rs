@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{Finish, Token};
+use backend::{Embedding, Finish, Token};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::place::Lookout;
@@ -24,7 +24,13 @@ pub struct Generation {
 pub(crate) struct Reply {
     pub(crate) start: Option<oneshot::Sender<Result<Started, Refusal>>>,
     pub(crate) tokens: mpsc::Sender<Token>,
-    pub(crate) end: oneshot::Sender<Result<Completed, Failure>>,
+    pub(crate) end: End,
+}
+
+/// Where the ending of a request is told.
+pub(crate) enum End {
+    Generation(oneshot::Sender<Result<Completed, Failure>>),
+    Embeddings(oneshot::Sender<Result<Vec<Embedding>, Failure>>),
 }
 
 /// Both ends of a reply that keeps at most `buffer` tokens.
@@ -32,7 +38,7 @@ pub(crate) fn channel(buffer: usize, lookout: Lookout) -> (Reply, Generation) {
     let (start_tx, start) = oneshot::channel();
     let (token_tx, tokens) = mpsc::channel(buffer);
     let (end_tx, end) = oneshot::channel();
-    let reply = Reply { start: Some(start_tx), tokens: token_tx, end: end_tx };
+    let reply = Reply { start: Some(start_tx), tokens: token_tx, end: End::Generation(end_tx) };
     (reply, Generation { start, tokens, end: Some(end), lookout })
 }
 

@@ -24,6 +24,10 @@
 mod affinity;
 mod canary;
 mod config;
+mod embed;
+mod embeddings;
+mod encode;
+mod encoding;
 mod feature;
 mod generation;
 mod history;
@@ -44,6 +48,8 @@ mod shutdown;
 mod view;
 
 pub use config::{Limits, ModelConfig, ServiceConfig};
+pub use embeddings::{Embedded, Embeddings};
+pub use encoding::Encoding;
 pub use feature::Feature;
 pub use generation::{Completed, Failure, Generation, Progress, Started};
 pub use model_locks::{Class, Event as LockEvent};
@@ -51,7 +57,7 @@ pub use outcome::{Ended, Outcome, Phase, Timings};
 pub use place::Place;
 pub use plan::PlanError;
 pub use refusal::Refusal;
-pub use request::Request;
+pub use request::{EmbedRequest, Input, Request};
 pub use routing::Tier;
 pub use service::{LockObserver, OutcomeObserver, Service};
 pub use view::{HolderView, LaneView, LoadState, ModelState, ModelView, WaiterView};

@@ -199,6 +199,7 @@ impl From<&Ending> for Ended {
     fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Completed(completed) => Self::Finished(completed.finish.reason),
+            Ending::Embedded(_) => Self::Finished(FinishReason::Stop),
             Ending::Left => Self::Cancelled,
             Ending::Failed(Failure::Stalled(_)) => Self::Stalled,
             Ending::Failed(Failure::Backend { .. }) | Ending::Refused(Refusal::Backend { .. }) => Self::Failed,
@@ -212,7 +213,7 @@ fn log(outcome: &Outcome, ending: &Ending) {
     let reason = match ending {
         Ending::Refused(refusal) => refusal.to_string(),
         Ending::Failed(failure) => failure.to_string(),
-        Ending::Completed(_) | Ending::Left => String::new(),
+        Ending::Completed(_) | Ending::Embedded(_) | Ending::Left => String::new(),
     };
     tracing::info!(
         request_id = outcome.request_id,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{GenerateOptions, Prompt};
+use backend::{GenerateOptions, Prompt, TokenId};
 
 use crate::Class;
 
@@ -25,4 +25,30 @@ pub struct Request {
     pub max_tokens: Option<u32>,
     /// How long to wait for a lane at most; never more than [`Limits::queue_timeout`](crate::Limits).
     pub queue_timeout: Option<Duration>,
+}
+
+/// One request for embeddings.
+#[derive(Debug, Clone)]
+pub struct EmbedRequest {
+    /// Names the request, as in [`Request`].
+    pub id: String,
+    /// Who asks.
+    pub client: Option<String>,
+    /// The model as the client named it.
+    pub model: String,
+    /// Its priority class.
+    pub class: Class,
+    /// What to compute embeddings of, all under one lease; at least one.
+    pub inputs: Vec<Input>,
+    /// How long to wait for a lane at most, as in [`Request`].
+    pub queue_timeout: Option<Duration>,
+}
+
+/// What a model is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Something that the model's encoder turns into tokens.
+    Prompt(Prompt),
+    /// Tokens of the model's own vocabulary, taken as they are.
+    Tokens(Vec<TokenId>),
 }

@@ -7,9 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{
-    EncodedPrompt, Event, EventStream, Finish, GenerateError, GenerateOptions, GenerateRequest, Lane, Token,
-};
+use backend::{Embedding, Event, EventStream, Finish, GenerateError, Lane, Token};
 use futures_util::future::{BoxFuture, MaybeDone};
 use futures_util::{FutureExt, StreamExt, future};
 use model_locks::{AcquireError, Lease};
@@ -18,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::canary;
-use crate::feature::Feature;
+use crate::encode::{Task, Work, encode};
 use crate::generation::Reply;
 use crate::instance::{Instance, State};
 use crate::live::{Grant, LiveRequest};
@@ -37,9 +35,8 @@ pub(crate) struct Run {
     pub(crate) live: Arc<LiveRequest>,
     /// Polled once already, so that the place in the queue is that of the submission.
     pub(crate) acquire: MaybeDone<Wait>,
-    pub(crate) prompt: backend::Prompt,
-    pub(crate) options: GenerateOptions,
-    pub(crate) max_tokens: u32,
+    /// `None` once it is being encoded.
+    pub(crate) work: Option<Work>,
     pub(crate) reply: Reply,
     pub(crate) deadline: Instant,
     pub(crate) stall_timeout: Duration,
@@ -54,6 +51,7 @@ pub(crate) struct Run {
 pub(crate) enum Ending {
     Refused(Refusal),
     Completed(Completed),
+    Embedded(Vec<Embedding>),
     Failed(Failure),
     /// Nobody is there to be told.
     Left,
@@ -84,15 +82,15 @@ impl Run {
     async fn serve(&mut self) -> (Ending, Phase, Option<LaneLease>) {
         let waited = self.wait().await;
         match waited {
-            Ok((lease, prompt)) => self.generate(lease, prompt).await,
+            Ok((lease, task)) => self.hold(lease, task).await,
             Err(ending) => (ending, self.live.phase(), None),
         }
     }
 
     /// Waits for the lane and encodes the prompt meanwhile.
-    async fn wait(&mut self) -> Result<(LaneLease, EncodedPrompt), Ending> {
-        let Self { instance, live, acquire, prompt, options, reply, shutdown, deadline, .. } = self;
-        let prompt = std::mem::replace(prompt, backend::Prompt::Text(String::new()));
+    async fn wait(&mut self) -> Result<(LaneLease, Task), Ending> {
+        let Self { instance, live, acquire, work, reply, shutdown, deadline, .. } = self;
+        let work = work.take().expect("a request waits once");
         let lane = async {
             let mut acquire = std::pin::Pin::new(acquire);
             acquire.as_mut().await;
@@ -105,7 +103,7 @@ impl Run {
         };
         // Both are polled by this task until one fails: the wait is never left unpolled, and a prompt that
         // cannot run gives its place back at once.
-        let both = future::try_join(lane, encode(instance, live, prompt, options));
+        let both = future::try_join(lane, encode(instance, live, work));
         tokio::select! {
             biased;
             // A lane granted in the same moment goes to the next waiter when `both` is dropped.
@@ -121,21 +119,24 @@ impl Run {
     }
 
     /// Runs the engine under the lease, and gives the lease back when the engine has stopped, and not before.
-    async fn generate(&mut self, mut lease: LaneLease, prompt: EncodedPrompt) -> (Ending, Phase, Option<LaneLease>) {
+    async fn hold(&mut self, mut lease: LaneLease, task: Task) -> (Ending, Phase, Option<LaneLease>) {
         let _one_for_all = canary::global_lock().await;
         self.live.set_phase(Phase::Prefill);
-        self.instance.remember_lane(&prompt.prompt, lease.lane());
-        let request =
-            GenerateRequest { prompt, options: std::mem::take(&mut self.options), max_tokens: self.max_tokens };
-        // The stream is a temporary: it is dropped at the end of this statement, which asks the engine to stop.
-        let pumped = self.pump(lease.generate(request)).await;
+        // What runs the engine is a temporary: it is dropped at the end of its arm, which asks the engine to stop.
+        let done = match task {
+            Task::Generate(request) => {
+                self.instance.remember_lane(&request.prompt.prompt, lease.lane());
+                self.pump(lease.generate(request)).await
+            }
+            Task::Embed(inputs) => self.embed(&mut lease, inputs).await,
+        };
         let phase = self.live.phase();
         self.live.set_phase(Phase::Stopping);
         if !canary::releases_early() {
             // Without this wait the next request would enter while the engine still works for this one.
             lease.quiesce().await;
         }
-        match pumped {
+        match done {
             // It broke behind a client that left or had stopped reading. Whoever comes next must not fail for it.
             Ok(ending) if lease.is_broken() => {
                 lease.quarantine("it broke for a request that had ended by then");
@@ -201,7 +202,7 @@ impl Run {
     }
 
     /// Tells the client, once, that there is an answer.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let Some(start) = self.reply.start.take() else {
             return;
         };
@@ -228,14 +229,14 @@ impl Run {
     }
 
     /// The ending of an engine failure: a refusal as long as the client has seen nothing.
-    fn failed(&self, reason: String) -> Ending {
+    pub(crate) fn failed(&self, reason: String) -> Ending {
         match self.reply.start {
             Some(_) => Ending::Refused(Refusal::Backend { model: self.instance.id().to_string(), reason }),
             None => Ending::Failed(Failure::Backend { reason }),
         }
     }
 
-    fn shut_down(&self) -> Ending {
+    pub(crate) fn shut_down(&self) -> Ending {
         match self.reply.start {
             Some(_) => Ending::Refused(Refusal::ShuttingDown),
             None => Ending::Failed(Failure::ShuttingDown),
@@ -254,28 +255,6 @@ async fn in_vain(live: &LiveRequest, deadline: Instant) {
     if live.granted().is_some() {
         future::pending().await
     }
-}
-
-/// Encodes the prompt as soon as the model is loaded, and looks whether the model can do what is asked.
-async fn encode(
-    instance: &Instance,
-    live: &LiveRequest,
-    prompt: backend::Prompt,
-    options: &GenerateOptions,
-) -> Result<EncodedPrompt, Refusal> {
-    let loaded = instance
-        .loaded()
-        .await
-        .map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
-    if let Some(feature) = Feature::missing(loaded.info.capabilities, &prompt, options) {
-        return Err(Refusal::Unsupported { model: instance.id().to_string(), feature });
-    }
-    if live.granted().is_none() {
-        live.set_phase(Phase::Waiting);
-    }
-    let encoded = loaded.encoder.encode(prompt).await.map_err(Refusal::Prompt)?;
-    loaded.encoder.check(&encoded, options).await.map_err(Refusal::Prompt)?;
-    Ok(encoded)
 }
 
 /// What the lock's answer means to a client.

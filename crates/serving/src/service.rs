@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use backend::Backend;
+use backend::{Backend, GenerateOptions, Prompt, TokenId};
 use futures_util::FutureExt;
 use futures_util::future::{self, MaybeDone};
 use model_locks::Ask;
@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::canary;
-use crate::generation::{Reply, channel};
+use crate::encode::Work;
+use crate::generation::{self, End, Reply};
 use crate::instance::{Instance, State};
 use crate::live::LiveRequest;
 use crate::outcome::Record;
@@ -25,8 +26,8 @@ use crate::plan::Plan;
 use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, Wait, refused};
 use crate::{
-    Generation, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome, PlanError, Refusal, Request,
-    ServiceConfig, Tier, loading,
+    Class, EmbedRequest, Embeddings, Generation, Input, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome,
+    PlanError, Refusal, Request, ServiceConfig, Tier, embeddings, loading,
 };
 
 /// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
@@ -49,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) instances: Vec<Arc<Instance>>,
     names: BTreeMap<String, String>,
     tiers: BTreeMap<Tier, String>,
-    limits: Limits,
+    pub(crate) limits: Limits,
     observer: Option<OutcomeObserver>,
     /// What the offsets in outcomes count from.
     epoch: Instant,
@@ -141,17 +142,66 @@ impl Service {
     /// # Errors
     /// [`Refusal::UnknownModel`], [`Refusal::QueueFull`], [`Refusal::ModelUnavailable`], [`Refusal::ShuttingDown`].
     pub fn submit(&self, request: Request) -> Result<Generation, Refusal> {
+        let Request { id, client, model, class, prompt, options, max_tokens, queue_timeout } = request;
+        let asker = Asker { id, client, model, class, queue_timeout };
+        self.generate(asker, Input::Prompt(prompt), options, max_tokens)
+    }
+
+    /// The same for a prompt that is tokens already. `request.prompt` is not looked at.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_tokens(&self, request: Request, tokens: Vec<TokenId>) -> Result<Generation, Refusal> {
+        let Request { id, client, model, class, options, max_tokens, queue_timeout, .. } = request;
+        let asker = Asker { id, client, model, class, queue_timeout };
+        self.generate(asker, Input::Tokens(tokens), options, max_tokens)
+    }
+
+    /// The same for embeddings: they wait in the queue, and hold a lane, like a generation.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn embed(&self, request: EmbedRequest) -> Result<Embeddings, Refusal> {
+        let EmbedRequest { id, client, model, class, inputs, queue_timeout } = request;
+        let place = self.enter(Asker { id, client, model, class, queue_timeout }, None)?;
+        let (reply, embeddings) = embeddings::channel(place.lookout());
+        self.start_run(place, Work::Embed { inputs }, reply);
+        Ok(embeddings)
+    }
+
+    fn generate(
+        &self,
+        asker: Asker,
+        input: Input,
+        mut options: GenerateOptions,
+        max_tokens: Option<u32>,
+    ) -> Result<Generation, Refusal> {
+        options.request_id = Some(asker.id.as_str().into());
+        let prompt = match &input {
+            Input::Prompt(prompt) => Some(prompt),
+            Input::Tokens(_) => None,
+        };
+        let place = self.enter(asker, prompt)?;
+        let (reply, generation) = generation::channel(self.inner.limits.event_buffer, place.lookout());
+        let max_tokens = max_tokens.unwrap_or(place.instance.max_tokens);
+        self.start_run(place, Work::Generate { input, options, max_tokens }, reply);
+        Ok(generation)
+    }
+
+    /// Takes a place in the queue of the model that is asked for. A prompt that goes on with a conversation prefers the
+    /// lane on which that was.
+    fn enter(&self, asker: Asker, prompt: Option<&Prompt>) -> Result<QueuePlace, Refusal> {
         let inner = &self.inner;
         if inner.draining.load(Ordering::Acquire) {
             return Err(Refusal::ShuttingDown);
         }
-        let instance = inner.resolve(&request.model)?;
+        let instance = inner.resolve(&asker.model)?;
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
-        let Request { id, client, class, prompt, mut options, max_tokens, queue_timeout, .. } = request;
-        options.request_id = Some(id.as_str().into());
+        let Asker { id, client, class, queue_timeout, .. } = asker;
         let live = Arc::new(LiveRequest::new(tag, id, client, class));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch, inner.observer.clone());
-        let ask = instance.with_preference(Ask::new(class).tag(tag), &prompt);
+        let ask = Ask::new(class).tag(tag);
+        let ask = prompt.map_or(ask, |prompt| instance.with_preference(ask, prompt));
         let acquire = match enqueue(&instance, ask) {
             Ok(acquire) => acquire,
             Err(refusal) => {
@@ -161,24 +211,26 @@ impl Service {
                 return Err(refusal);
             }
         };
-        let lookout = Lookout::new(Arc::clone(&instance), Arc::clone(&live));
-        let (reply, generation) = channel(inner.limits.event_buffer, lookout);
         let wait_max = queue_timeout.unwrap_or(inner.limits.queue_timeout).min(inner.limits.queue_timeout);
+        Ok(QueuePlace { deadline: live.arrived + wait_max, instance, live, record, acquire })
+    }
+
+    /// Gives the rest of a request's life to a task of its own.
+    fn start_run(&self, place: QueuePlace, work: Work, reply: Reply) {
+        let inner = &self.inner;
+        let QueuePlace { instance, live, record, acquire, deadline } = place;
         let run = Run {
-            max_tokens: max_tokens.unwrap_or(instance.max_tokens),
-            options,
             instance,
-            deadline: live.arrived + wait_max,
             live,
             acquire,
-            prompt,
+            work: Some(work),
             reply,
+            deadline,
             stall_timeout: inner.limits.stall_timeout,
             shutdown: inner.end_requests.clone(),
             repairs: inner.background.clone(),
         };
         inner.requests.spawn(finish(run, record));
-        Ok(generation)
     }
 
     /// Every model as it is now, in the order of the configuration. Takes no lane and waits for nobody.
@@ -219,9 +271,33 @@ impl Service {
     }
 }
 
+/// Who asks, for which model, and how it wants to wait.
+struct Asker {
+    id: String,
+    client: Option<String>,
+    model: String,
+    class: Class,
+    queue_timeout: Option<Duration>,
+}
+
+/// A request that stands in the queue, or has its lane.
+struct QueuePlace {
+    instance: Arc<Instance>,
+    live: Arc<LiveRequest>,
+    record: Record,
+    acquire: MaybeDone<Wait>,
+    deadline: Instant,
+}
+
+impl QueuePlace {
+    fn lookout(&self) -> Lookout {
+        Lookout::new(Arc::clone(&self.instance), Arc::clone(&self.live))
+    }
+}
+
 impl Inner {
     /// The model that answers to this name: the first candidate that has not failed.
-    fn resolve(&self, name: &str) -> Result<Arc<Instance>, Refusal> {
+    pub(crate) fn resolve(&self, name: &str) -> Result<Arc<Instance>, Refusal> {
         let ids = candidates(name, &self.tiers, &self.names);
         let mut found = ids.iter().filter_map(|id| self.instances.iter().find(|i| i.id() == *id));
         let Some(first) = found.clone().next() else {
@@ -273,18 +349,25 @@ async fn finish(run: Run, record: Record) {
 
 /// Tells the client how its request ended, if anybody is there.
 fn tell(reply: Reply, ending: Ending) {
-    match ending {
-        Ending::Refused(refusal) => {
+    match (ending, reply.end) {
+        (Ending::Refused(refusal), _) => {
             if let Some(start) = reply.start {
                 let _ = start.send(Err(refusal));
             }
         }
-        Ending::Completed(completed) => {
-            let _ = reply.end.send(Ok(completed));
+        (Ending::Completed(completed), End::Generation(end)) => {
+            let _ = end.send(Ok(completed));
         }
-        Ending::Failed(failure) => {
-            let _ = reply.end.send(Err(failure));
+        (Ending::Embedded(embeddings), End::Embeddings(end)) => {
+            let _ = end.send(Ok(embeddings));
         }
-        Ending::Left => {}
+        (Ending::Failed(failure), End::Generation(end)) => {
+            let _ = end.send(Err(failure));
+        }
+        (Ending::Failed(failure), End::Embeddings(end)) => {
+            let _ = end.send(Err(failure));
+        }
+        // The work and the reply are made together, so that nothing else can meet.
+        (Ending::Left | Ending::Completed(_) | Ending::Embedded(_), _) => {}
     }
 }

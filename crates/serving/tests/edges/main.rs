@@ -1,5 +1,6 @@
 //! The service against its surroundings: the backend, the log, slow encoders. One binary, since linking takes longest.
 
+mod embedding;
 mod mocked_backend;
 mod mocks;
 mod places;

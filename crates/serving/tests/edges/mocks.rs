@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backend::{
-    Backend, Capabilities, EncodedPrompt, EventStream, GenerateOptions, GenerateRequest, Lane, LaneBroken, LoadError,
-    LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, Prompt, PromptEncoder, PromptError,
+    Backend, Capabilities, Embedding, EncodedPrompt, EventStream, GenerateError, GenerateOptions, GenerateRequest,
+    Lane, LaneBroken, LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSource, ModelSpec, Prompt, PromptEncoder,
+    PromptError,
 };
 use mockall::mock;
 use serving::{Class, ModelConfig, Request, Service, ServiceConfig};
@@ -23,6 +24,7 @@ mock! {
     #[async_trait]
     impl Lane for Lane {
         fn generate<'lane>(&'lane mut self, request: GenerateRequest) -> EventStream<'lane>;
+        async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError>;
         async fn quiesce(&mut self);
         async fn reset(&mut self) -> Result<(), LaneBroken>;
     }

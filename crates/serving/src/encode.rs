@@ -1,0 +1,77 @@
+//! From what a request says to what a lane takes. Needs no lane.
+
+use backend::{EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, PromptError};
+
+use crate::feature::Feature;
+use crate::instance::{Instance, Loaded};
+use crate::live::LiveRequest;
+use crate::{Input, Phase, Refusal};
+
+/// What a lane is wanted for.
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and nearly all are generations")]
+pub(crate) enum Work {
+    Generate { input: Input, options: GenerateOptions, max_tokens: u32 },
+    Embed { inputs: Vec<Input> },
+}
+
+/// The same in tokens.
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and nearly all are generations")]
+pub(crate) enum Task {
+    Generate(GenerateRequest),
+    Embed(Vec<EncodedPrompt>),
+}
+
+/// Encodes it as soon as the model is loaded, and looks whether the model can do what is asked.
+pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) -> Result<Task, Refusal> {
+    let loaded = instance.loaded().await;
+    let loaded = loaded.map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
+    if let Some(feature) = missing(&loaded, &work) {
+        return Err(Refusal::Unsupported { model: instance.id().to_string(), feature });
+    }
+    if live.granted().is_none() {
+        live.set_phase(Phase::Waiting);
+    }
+    match work {
+        Work::Generate { input, options, max_tokens } => {
+            let prompt = tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?;
+            loaded.encoder.check(&prompt, &options).await.map_err(Refusal::Prompt)?;
+            Ok(Task::Generate(GenerateRequest { prompt, options, max_tokens }))
+        }
+        Work::Embed { inputs } => {
+            let mut encoded = Vec::with_capacity(inputs.len());
+            for input in inputs {
+                encoded.push(tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?);
+            }
+            Ok(Task::Embed(encoded))
+        }
+    }
+}
+
+fn missing(loaded: &Loaded, work: &Work) -> Option<Feature> {
+    let has = loaded.info.capabilities;
+    match work {
+        Work::Generate { input: Input::Prompt(prompt), options, .. } => Feature::missing(has, prompt, options),
+        Work::Generate { input: Input::Tokens(_), options, .. } => {
+            Feature::missing(has, &Prompt::Text(String::new()), options)
+        }
+        Work::Embed { .. } => (!has.embeddings).then_some(Feature::Embeddings),
+    }
+}
+
+async fn tokens_of(loaded: &Loaded, input: Input) -> Result<EncodedPrompt, PromptError> {
+    let tokens = match input {
+        Input::Prompt(prompt) => return loaded.encoder.encode(prompt).await,
+        Input::Tokens(tokens) => tokens,
+    };
+    let context_len = loaded.info.context_len;
+    if tokens.is_empty() {
+        return Err(PromptError::Empty);
+    }
+    if tokens.len() >= context_len as usize {
+        let tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+        return Err(PromptError::TooLong { tokens, context_len });
+    }
+    // Asked for their bytes so that a token that the engine does not have ends here.
+    let bytes = loaded.encoder.token_bytes(tokens.clone()).await?.concat();
+    Ok(EncodedPrompt { prompt: Prompt::Text(String::from_utf8_lossy(&bytes).into_owned()), tokens })
+}
