@@ -14,7 +14,7 @@ use crate::clock::WallClock;
 use crate::error::ApiError;
 use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
-use crate::routes::{chat, edison, health, index, locks, models};
+use crate::routes::{chat, edison, embeddings, health, index, locks, models};
 use crate::shutdown::Shutdown;
 use crate::state::App;
 
@@ -59,6 +59,7 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         // Ids such as `org/model` have slashes in them.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/embeddings", post(embeddings::embed))
         .merge(edison::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_path)

@@ -42,17 +42,35 @@ pub(crate) enum ApiError {
     Crowded,
     /// The service refused.
     Refused(Refusal),
+    /// The service refused a request whose fields are not called as those of a chat.
+    RefusedAs(Refusal, Fields),
     /// The answer broke off.
     Failed(Failure),
 }
 
-/// The field of a chat that asks for this.
-fn field_of(feature: Feature) -> &'static str {
-    match feature {
-        Feature::Tools => "tools",
-        Feature::Constraints => "response_format",
-        Feature::Logprobs => "logprobs",
-        Feature::Embeddings => "model",
+/// What the fields of a request are called, so that an error names the one to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fields {
+    /// What the model is given.
+    pub(crate) prompt: &'static str,
+    /// What the answer must look like.
+    pub(crate) constraint: &'static str,
+    /// What an engine most likely means that objects to what is asked besides.
+    pub(crate) options: Option<&'static str>,
+}
+
+impl Fields {
+    /// Those of a chat.
+    pub(crate) const CHAT: Self = Self { prompt: "messages", constraint: "response_format", options: None };
+
+    /// The field that asks for this.
+    fn of(self, feature: Feature) -> &'static str {
+        match feature {
+            Feature::Tools => "tools",
+            Feature::Constraints => self.constraint,
+            Feature::Logprobs => "logprobs",
+            Feature::Embeddings => "model",
+        }
     }
 }
 
@@ -74,24 +92,30 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
         ApiError::Failed(Failure::Backend { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
         ApiError::Failed(Failure::ShuttingDown) => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
         ApiError::Failed(Failure::Stalled(_)) => (S::REQUEST_TIMEOUT, "client_stalled", None),
-        ApiError::Refused(refusal) => match refusal {
-            Refusal::UnknownModel { .. } => (S::NOT_FOUND, "model_not_found", Some("model")),
-            Refusal::QueueFull { .. } => (S::TOO_MANY_REQUESTS, "queue_full", None),
-            Refusal::QueueTimeout { .. } => (S::SERVICE_UNAVAILABLE, "queue_timeout", None),
-            Refusal::Prompt(PromptError::TooLong { .. }) => {
-                (S::BAD_REQUEST, "context_length_exceeded", Some("messages"))
-            }
-            // The engine could not be asked; the messages may be fine.
-            Refusal::Prompt(PromptError::Failed { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
-            Refusal::Prompt(PromptError::Options { .. }) => (S::BAD_REQUEST, "invalid_request_error", None),
-            Refusal::Prompt(_) => (S::BAD_REQUEST, "invalid_request_error", Some("messages")),
-            Refusal::Unsupported { feature, .. } => (S::BAD_REQUEST, "invalid_request_error", Some(field_of(*feature))),
-            Refusal::ModelUnavailable { .. } => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("model")),
-            Refusal::Backend { .. } => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
-            Refusal::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
-            // A kind that is younger than this function.
-            _ => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
-        },
+        ApiError::Refused(refusal) => classify_refusal(refusal, Fields::CHAT),
+        ApiError::RefusedAs(refusal, fields) => classify_refusal(refusal, *fields),
+    }
+}
+
+fn classify_refusal(refusal: &Refusal, fields: Fields) -> (StatusCode, &'static str, Option<&'static str>) {
+    use StatusCode as S;
+    match refusal {
+        Refusal::UnknownModel { .. } => (S::NOT_FOUND, "model_not_found", Some("model")),
+        Refusal::QueueFull { .. } => (S::TOO_MANY_REQUESTS, "queue_full", None),
+        Refusal::QueueTimeout { .. } => (S::SERVICE_UNAVAILABLE, "queue_timeout", None),
+        Refusal::Prompt(PromptError::TooLong { .. }) => {
+            (S::BAD_REQUEST, "context_length_exceeded", Some(fields.prompt))
+        }
+        // The engine could not be asked; the prompt may be fine.
+        Refusal::Prompt(PromptError::Failed { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+        Refusal::Prompt(PromptError::Options { .. }) => (S::BAD_REQUEST, "invalid_request_error", fields.options),
+        Refusal::Prompt(_) => (S::BAD_REQUEST, "invalid_request_error", Some(fields.prompt)),
+        Refusal::Unsupported { feature, .. } => (S::BAD_REQUEST, "invalid_request_error", Some(fields.of(*feature))),
+        Refusal::ModelUnavailable { .. } => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("model")),
+        Refusal::Backend { .. } => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
+        Refusal::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
+        // A kind that is younger than this function.
+        _ => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
     }
 }
 
@@ -111,25 +135,30 @@ fn message(error: &ApiError) -> String {
         ApiError::Busy => "too many requests are being read; ask again after the time in the Retry-After header".into(),
         ApiError::Crowded => "all connections are in use; ask again later".into(),
         ApiError::Failed(Failure::Stalled(limit)) => format!("the answer was not read for {limit:?}, so it was ended"),
-        ApiError::Failed(Failure::ShuttingDown) | ApiError::Refused(Refusal::ShuttingDown) => {
-            "the server is shutting down; ask again when it is back".into()
-        }
-        ApiError::Refused(Refusal::ModelUnavailable { model, .. }) => {
+        ApiError::Failed(Failure::ShuttingDown) => message_of(&Refusal::ShuttingDown, Fields::CHAT),
+        ApiError::Failed(Failure::Backend { .. }) => ENGINE_FAILED.into(),
+        ApiError::Refused(refusal) => message_of(refusal, Fields::CHAT),
+        ApiError::RefusedAs(refusal, fields) => message_of(refusal, *fields),
+    }
+}
+
+const ENGINE_FAILED: &str = "the engine failed; only this request is affected, and asking again may help";
+
+fn message_of(refusal: &Refusal, fields: Fields) -> String {
+    match refusal {
+        Refusal::ShuttingDown => "the server is shutting down; ask again when it is back".into(),
+        Refusal::ModelUnavailable { model, .. } => {
             format!("model \"{model}\" is not available; the server's log says why")
         }
-        ApiError::Refused(refusal @ (Refusal::QueueFull { .. } | Refusal::QueueTimeout { .. })) => {
+        Refusal::QueueFull { .. } | Refusal::QueueTimeout { .. } => {
             format!("{refusal}; ask again after the time in the Retry-After header")
         }
-        ApiError::Refused(refusal @ Refusal::Prompt(PromptError::TooLong { .. })) => {
-            format!("{refusal}; shorten the messages")
-        }
-        ApiError::Refused(refusal @ Refusal::UnknownModel { .. }) => refusal.to_string(),
-        ApiError::Refused(Refusal::Prompt(prompt)) if !matches!(prompt, PromptError::Failed { .. }) => {
+        Refusal::Prompt(PromptError::TooLong { .. }) => format!("{refusal}; shorten the {}", fields.prompt),
+        Refusal::Prompt(prompt) if !matches!(prompt, PromptError::Failed { .. }) => {
             echo::sentence(&prompt.to_string()).into()
         }
-        ApiError::Failed(Failure::Backend { .. }) | ApiError::Refused(_) => {
-            "the engine failed; only this request is affected, and asking again may help".into()
-        }
+        Refusal::UnknownModel { .. } | Refusal::Unsupported { .. } => refusal.to_string(),
+        _ => ENGINE_FAILED.into(),
     }
 }
 
@@ -137,9 +166,12 @@ fn message(error: &ApiError) -> String {
 /// where nothing was measured yet.
 fn retry_seconds(error: &ApiError) -> Option<u64> {
     let after = match error {
-        ApiError::Refused(Refusal::QueueFull { retry_after, .. } | Refusal::QueueTimeout { retry_after, .. }) => {
-            retry_after.unwrap_or_default()
-        }
+        ApiError::Refused(refusal) | ApiError::RefusedAs(refusal, _) => match refusal {
+            Refusal::QueueFull { retry_after, .. } | Refusal::QueueTimeout { retry_after, .. } => {
+                retry_after.unwrap_or_default()
+            }
+            _ => return None,
+        },
         ApiError::Busy | ApiError::Crowded => Duration::ZERO,
         _ => return None,
     };
@@ -156,6 +188,11 @@ fn kind(status: StatusCode) -> &'static str {
 }
 
 impl ApiError {
+    /// The refusal of a request whose fields have these names.
+    pub(crate) fn refused(refusal: Refusal, fields: Fields) -> Self {
+        Self::RefusedAs(shortened(refusal), fields)
+    }
+
     /// What the client reads.
     pub(crate) fn message(&self) -> String {
         message(self)
@@ -198,12 +235,15 @@ impl IntoResponse for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(match refusal {
-            Refusal::UnknownModel { asked, known } => {
-                Refusal::UnknownModel { asked: echo::value(&asked).into(), known }
-            }
-            refusal => refusal,
-        })
+        Self::Refused(shortened(refusal))
+    }
+}
+
+/// What the client wrote is in it.
+fn shortened(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::UnknownModel { asked, known } => Refusal::UnknownModel { asked: echo::value(&asked).into(), known },
+        refusal => refusal,
     }
 }
 
@@ -220,7 +260,7 @@ mod tests {
     use backend::PromptError;
     use serving::{Failure, Feature, Refusal};
 
-    use super::{ApiError, BadRequest, classify, message, retry_seconds};
+    use super::{ApiError, BadRequest, Fields, classify, message, retry_seconds};
 
     fn summary(error: &ApiError) -> (u16, &str, Option<&str>, Option<u64>) {
         let (status, code, param) = classify(error);
@@ -262,6 +302,25 @@ mod tests {
             assert_eq!(summary(&error), expected, "{error:?}");
             assert!(!message(&error).contains("secret"), "{error:?} tells the client what is for the log");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_field_by_the_name_that_it_has_there() {
+        let fields = Fields { prompt: "input", constraint: "grammar", options: Some("grammar") };
+        let too_long = PromptError::TooLong { tokens: 9, context_len: 8 };
+        let constraints = Refusal::Unsupported { model: "m".into(), feature: Feature::Constraints };
+        let rows = [
+            (Refusal::Prompt(too_long), "input", "shorten the input"),
+            (Refusal::Prompt(PromptError::UnknownToken { token: 9 }), "input", "9 is no token"),
+            (Refusal::Prompt(PromptError::Options { reason: "no rule root".into() }), "grammar", "no rule root"),
+            (constraints, "grammar", "has no constrained answers"),
+        ];
+        for (refusal, param, part) in rows {
+            let error = ApiError::refused(refusal, fields);
+            assert_eq!(summary(&error).2, Some(param));
+            assert!(message(&error).contains(part), "{}", message(&error));
+        }
+        assert_eq!(retry_seconds(&ApiError::refused(full(None), fields)), Some(1));
     }
 
     #[test]

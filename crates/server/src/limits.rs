@@ -48,6 +48,9 @@ pub(crate) const STOPS_MAX: usize = 4;
 /// Answers that one request may want. Each takes a place in the queue.
 pub(crate) const CHOICES_MAX: u32 = 8;
 
+/// Inputs that one request for embeddings may have, as in the OpenAI API. They are computed under one lease.
+pub(crate) const INPUTS_MAX: usize = 2048;
+
 /// The shortest time between two comments that keep a connection alive.
 pub(crate) const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
 

@@ -18,11 +18,13 @@ use serving::{Completed, Failure, Generation, Place, Progress, Refusal, Request,
 pub(crate) use self::said::Said;
 pub(crate) use self::stream::{Events, stream};
 pub(crate) use self::whole::{Choice, collect};
-use crate::error::ApiError;
+use crate::error::{ApiError, Fields};
 
 /// The generations of one request, by the index of their choice. Dropping it is how a client leaves all of them.
 pub(crate) struct Answer {
     parts: Vec<Part>,
+    /// How a refusal names what to change.
+    fields: Fields,
     /// Who is looked at first, so that one that always has something to tell does not keep the others waiting.
     turn: usize,
 }
@@ -53,11 +55,22 @@ impl Answer {
     ///
     /// # Errors
     /// Where one of them is refused at once, all of them are.
-    pub(crate) fn submit(service: &Service, requests: impl Iterator<Item = Request>) -> Result<Self, Refusal> {
-        let parts = requests
-            .map(|request| Ok(Part { generation: service.submit(request)?, state: State::Waiting }))
-            .collect::<Result<_, Refusal>>()?;
-        Ok(Self { parts, turn: 0 })
+    pub(crate) fn submit(
+        service: &Service,
+        requests: impl Iterator<Item = Request>,
+        fields: Fields,
+    ) -> Result<Self, ApiError> {
+        Self::of(requests.map(|request| service.submit(request)), fields)
+    }
+
+    /// The same of generations that are under way, or were refused.
+    pub(crate) fn of(
+        generations: impl Iterator<Item = Result<Generation, Refusal>>,
+        fields: Fields,
+    ) -> Result<Self, ApiError> {
+        let part = |generation: Result<_, _>| Ok(Part { generation: generation?, state: State::Waiting });
+        let parts: Result<_, Refusal> = generations.map(part).collect();
+        Ok(Self { parts: parts.map_err(|refusal| ApiError::refused(refusal, fields))?, fields, turn: 0 })
     }
 
     /// How many choices it has.
@@ -84,7 +97,7 @@ impl Answer {
     pub(crate) async fn started(&mut self) -> Result<Started, ApiError> {
         poll_fn(|cx| {
             for part in &mut self.parts {
-                if let Poll::Ready(started) = part.poll_started(cx) {
+                if let Poll::Ready(started) = part.poll_started(cx, self.fields) {
                     return Poll::Ready(started);
                 }
             }
@@ -105,7 +118,7 @@ impl Answer {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Result<Step, ApiError>)>> {
         let n = self.parts.len();
         for index in (0..n).map(|offset| (self.turn + offset) % n) {
-            if let Poll::Ready(Some(step)) = self.parts[index].poll_next(cx) {
+            if let Poll::Ready(Some(step)) = self.parts[index].poll_next(cx, self.fields) {
                 self.turn = (index + 1) % n;
                 return Poll::Ready(Some((index, step)));
             }
@@ -116,15 +129,15 @@ impl Answer {
 
 /// The futures made here hold nothing between two polls, so they can be made anew for each.
 impl Part {
-    fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<Started, ApiError>> {
+    fn poll_started(&mut self, cx: &mut Context<'_>, fields: Fields) -> Poll<Result<Started, ApiError>> {
         let started = ready!(pin!(self.generation.started()).poll(cx));
         self.state = if started.is_ok() { State::Running } else { State::Over };
-        Poll::Ready(started.map_err(ApiError::from))
+        Poll::Ready(started.map_err(|refusal| ApiError::refused(refusal, fields)))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Step, ApiError>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, fields: Fields) -> Poll<Option<Result<Step, ApiError>>> {
         if self.state == State::Waiting
-            && let Err(error) = ready!(self.poll_started(cx))
+            && let Err(error) = ready!(self.poll_started(cx, fields))
         {
             return Poll::Ready(Some(Err(error)));
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod edison;
+pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod locks;

@@ -3,6 +3,8 @@
 //! Nothing is guessed: a field that this server knows and cannot honour is refused by name, because an
 //! answer that ignores it would look like one that followed it. Fields that nobody knows are passed over.
 
+mod embeddings;
+mod input;
 mod messages;
 mod options;
 mod read;
@@ -11,8 +13,11 @@ mod tests;
 mod tools;
 mod unsupported;
 
+pub(crate) use embeddings::{EmbeddingFormat, embeddings};
+
 use backend::{Chat as Conversation, GenerateOptions};
 
+use crate::error::Fields;
 use crate::limits::{CHOICES_MAX, MODEL_MAX_BYTES};
 use crate::wire::request::ChatRequest;
 
@@ -50,6 +55,8 @@ pub(crate) struct Asked {
 pub(crate) struct Chat {
     pub(crate) asked: Asked,
     pub(crate) conversation: Conversation,
+    /// What an error that comes later names.
+    pub(crate) fields: Fields,
     /// How the answer is to be streamed, if it is.
     pub(crate) stream: Option<Streaming>,
 }
@@ -62,7 +69,8 @@ pub(crate) struct Streaming {
 
 /// Reads and checks the body of a chat request, which may have `messages_max` messages.
 pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest> {
-    let mut request = read::chat_request(body)?;
+    let mut request: ChatRequest = read::request(body, unsupported::CHAT)?;
+    let has_grammar = request.grammar.is_some();
     let options = options::read(&mut request)?;
     let max_tokens = max_tokens(&request)?;
     let stream = streaming(&request)?;
@@ -80,7 +88,19 @@ pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest>
         return Err(BadRequest::field("response_format", message));
     }
     let seed = request.seed.map(fold_seed);
-    Ok(Chat { asked: Asked { model, options, seed, max_tokens, choices }, conversation, stream })
+    let fields = fields(&options, &conversation, has_grammar);
+    Ok(Chat { asked: Asked { model, options, seed, max_tokens, choices }, conversation, fields, stream })
+}
+
+/// The engine's objections have no field. They are about what is compiled, or else about single tokens.
+fn fields(options: &GenerateOptions, conversation: &Conversation, has_grammar: bool) -> Fields {
+    let constraint = if has_grammar { "grammar" } else { Fields::CHAT.constraint };
+    let options = match options {
+        GenerateOptions { constraint: Some(_), .. } => Some(constraint),
+        _ if conversation.may_call() => Some("tools"),
+        GenerateOptions { sampling, .. } => (!sampling.logit_bias.is_empty()).then_some("logit_bias"),
+    };
+    Fields { constraint, options, ..Fields::CHAT }
 }
 
 fn choices(n: Option<i64>) -> Result<u32, BadRequest> {

@@ -1,15 +1,16 @@
 //! From bytes to the wire type: syntax first, then what is not supported, then types.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::unsupported::Rule;
 use super::{BadRequest, unsupported};
 use crate::echo;
-use crate::wire::request::ChatRequest;
 
-/// Reads a chat request. What it says is not checked yet.
-pub(super) fn chat_request(body: &[u8]) -> Result<ChatRequest, BadRequest> {
+/// Reads a request. What it says is not checked yet, but for the fields that ask for what this server has not.
+pub(super) fn request<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<T, BadRequest> {
     let mut fields = object(body)?;
-    unsupported::take_out(&mut fields)?;
+    unsupported::take_out(&mut fields, rules)?;
     let mut track = serde_path_to_error::Track::new();
     let typed = serde_path_to_error::Deserializer::new(Value::Object(fields), &mut track);
     let passed_over = |path: serde_ignored::Path<'_>| tracing::debug!(field = %echo::value(&path.to_string()), "unknown field passed over");

@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 use super::BadRequest;
 
 /// A field, what may stand in it because it asks for nothing, and what to do otherwise.
-struct Rule {
-    field: &'static str,
-    is_neutral: fn(&Value) -> bool,
-    instead: &'static str,
+pub(super) struct Rule {
+    pub(super) field: &'static str,
+    pub(super) is_neutral: fn(&Value) -> bool,
+    pub(super) instead: &'static str,
 }
 
 const TOOLS: &str = "this is an older or another form; give tools and tool_choice";
@@ -18,7 +18,8 @@ const NO_SAMPLER: &str = "this server has no such sampler; leave it out";
 const GUIDED: &str = "give response_format or grammar";
 const NO_STORE: &str = "this server keeps no conversation; leave it out";
 
-const RULES: &[Rule] = &[
+/// Those of a chat.
+pub(super) const CHAT: &[Rule] = &[
     Rule { field: "functions", is_neutral: is_empty, instead: TOOLS },
     Rule { field: "function_call", is_neutral: asks_for_no_tool, instead: TOOLS },
     Rule {
@@ -56,8 +57,8 @@ const RULES: &[Rule] = &[
 ];
 
 /// Takes the fields out of the request, so that nobody reads them later.
-pub(super) fn take_out(fields: &mut Map<String, Value>) -> Result<(), BadRequest> {
-    for rule in RULES {
+pub(super) fn take_out(fields: &mut Map<String, Value>, rules: &[Rule]) -> Result<(), BadRequest> {
+    for rule in rules {
         let asks = fields.remove(rule.field).filter(|value| !value.is_null() && !(rule.is_neutral)(value));
         if asks.is_some() {
             return Err(BadRequest::field(rule.field, format!("{} is not supported: {}", rule.field, rule.instead)));
@@ -113,25 +114,25 @@ fn is_medium(value: &Value) -> bool {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{RULES, take_out};
+    use super::{CHAT, take_out};
 
     fn refused(field: &str, value: Value) -> Option<String> {
         let mut fields = Map::from_iter([(field.to_owned(), value)]);
-        let refused = take_out(&mut fields).err().and_then(|error| error.param);
+        let refused = take_out(&mut fields, CHAT).err().and_then(|error| error.param);
         assert!(refused.is_some() || fields.is_empty(), "{field} stayed");
         refused
     }
 
     #[test]
     fn null_asks_for_nothing_in_every_field() {
-        for rule in RULES {
+        for rule in CHAT {
             assert_eq!(refused(rule.field, Value::Null), None, "{}", rule.field);
         }
     }
 
     #[test]
     fn what_asks_for_something_is_refused_by_name_in_every_field() {
-        for rule in RULES {
+        for rule in CHAT {
             assert_eq!(refused(rule.field, json!({"type": "x"})).as_deref(), Some(rule.field));
         }
     }

@@ -2,7 +2,9 @@
 
 pub(crate) mod chunk;
 pub(crate) mod content;
+pub(crate) mod embeddings;
 pub(crate) mod error;
+pub(crate) mod input;
 pub(crate) mod logprobs;
 pub(crate) mod models;
 pub(crate) mod names;

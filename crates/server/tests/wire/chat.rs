@@ -109,12 +109,13 @@ async fn what_the_model_cannot_do_is_a_400_that_names_the_field() {
     let rows = [
         (json!({"tools": tools}), "tools"),
         (json!({"response_format": {"type": "json_object"}}), "response_format"),
-        (json!({"grammar": "root ::= \"a\""}), "response_format"),
+        (json!({"grammar": "root ::= \"a\""}), "grammar"),
         (json!({"logprobs": true}), "logprobs"),
     ];
     for (fields, param) in rows {
         let answer = ask(&fake, &fields).await;
         assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!(param)), "{answer:?}");
+        assert!(answer.body.contains("model \\\"m\\\" has no "), "{answer:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod chat;
 mod edison;
+mod embeddings;
 mod endings;
 mod fake;
 mod keep_alive;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backend::Prompt;
 use http::HeaderMap;
 use http::request::Parts;
-use serving::{Class, Request};
+use serving::{Class, EmbedRequest, Input, Request};
 
 use crate::connection::Peer;
 use crate::error::ApiError;
@@ -104,6 +104,12 @@ impl Caller {
             max_tokens: asked.max_tokens,
             queue_timeout: self.hints.queue_timeout,
         }
+    }
+
+    /// The request for embeddings of these inputs.
+    pub(crate) fn embed(&self, model: String, inputs: Vec<Input>) -> EmbedRequest {
+        let Hints { class, queue_timeout, .. } = self.hints;
+        EmbedRequest { id: self.id().to_owned(), client: self.client.clone(), model, class, inputs, queue_timeout }
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Bod
     let asked = chat.asked;
     let prompts = repeat_n(Prompt::Chat(chat.conversation), asked.choices as usize);
     let requests = (0..).zip(prompts).map(|(choice, prompt)| caller.request(&asked, choice, prompt));
-    let mut answer = Answer::submit(&app.service, requests)?;
+    let mut answer = Answer::submit(&app.service, requests, chat.fields)?;
 
     let (id, created) = (format!("chatcmpl-{}", caller.id()), app.clock.unix_seconds());
     if let Some(streaming) = chat.stream {
