@@ -14,7 +14,7 @@ use crate::clock::WallClock;
 use crate::error::ApiError;
 use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
-use crate::routes::{chat, edison, embeddings, health, index, locks, models};
+use crate::routes::{chat, completions, edison, embeddings, health, index, locks, models, tokens};
 use crate::shutdown::Shutdown;
 use crate::state::App;
 
@@ -59,7 +59,11 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         // Ids such as `org/model` have slashes in them.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/completions", post(completions::complete))
         .route("/v1/embeddings", post(embeddings::embed))
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
+        .route("/apply-template", post(tokens::apply_template))
         .merge(edison::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_path)
@@ -76,7 +80,11 @@ async fn method_not_allowed(request: Request) -> Response {
     in_the_style_of(request.uri().path(), ApiError::MethodNotAllowed)
 }
 
+/// The paths of llama-server that are served, whose errors look like the OpenAI protocol's.
+const OF_LLAMA_SERVER: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template"];
+
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
 fn in_the_style_of(path: &str, error: ApiError) -> Response {
-    if path == "/v1" || path.starts_with("/v1/") { error.into_response() } else { error.into_detail() }
+    let is_of_protocol = path == "/v1" || path.starts_with("/v1/") || OF_LLAMA_SERVER.contains(&path);
+    if is_of_protocol { error.into_response() } else { error.into_detail() }
 }

@@ -26,6 +26,11 @@ impl Catalogue {
         Self(models.into_iter().map(entry).collect())
     }
 
+    /// The id of the first model of the configuration.
+    pub(crate) fn first(&self) -> Option<String> {
+        self.0.first().map(|entry| entry.id.clone())
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<&Entry> {
         self.0.iter().find(|entry| entry.id == id)
     }

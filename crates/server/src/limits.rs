@@ -48,6 +48,12 @@ pub(crate) const STOPS_MAX: usize = 4;
 /// Answers that one request may want. Each takes a place in the queue.
 pub(crate) const CHOICES_MAX: u32 = 8;
 
+/// Answers that one request with several prompts may want in all.
+pub(crate) const COMPLETIONS_MAX: usize = 64;
+
+/// Tokens that one request may want to have the text of.
+pub(crate) const TOKENS_MAX: usize = 128 * 1024;
+
 /// Inputs that one request for embeddings may have, as in the OpenAI API. They are computed under one lease.
 pub(crate) const INPUTS_MAX: usize = 2048;
 

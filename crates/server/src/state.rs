@@ -24,3 +24,10 @@ pub(crate) struct App {
     /// When the server came up, in seconds since 1970: the age of everything in `/v1/models`.
     pub(crate) created: u64,
 }
+
+impl App {
+    /// The model that is meant by clients of servers that have only one, which do not name it.
+    pub(crate) fn first_model(&self) -> String {
+        self.catalogue.first().unwrap_or_default()
+    }
+}

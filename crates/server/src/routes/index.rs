@@ -5,7 +5,9 @@ pub(crate) async fn show() -> &'static str {
     "Edison serves local language models, each entered by one request at a time.\n\
      \n\
      POST /v1/chat/completions   chat, as in the OpenAI API\n\
+     POST /v1/completions        a text that is continued, as in the OpenAI API\n\
      POST /v1/embeddings         embeddings, as in the OpenAI API\n\
+     POST /tokenize              tokens of a text, as in llama-server; also /detokenize, /apply-template\n\
      POST /chat                  EDISON's own protocol; also /chat/stream, /chat/cancel, /generate-title\n\
      GET  /v1/models             models and tiers that can be asked for\n\
      GET  /locks                 who holds each model, who waits, who held it before\n\

@@ -1,9 +1,11 @@
 //! One file per path.
 
 pub(crate) mod chat;
+pub(crate) mod completions;
 pub(crate) mod edison;
 pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod locks;
 pub(crate) mod models;
+pub(crate) mod tokens;

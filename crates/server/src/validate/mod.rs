@@ -3,6 +3,7 @@
 //! Nothing is guessed: a field that this server knows and cannot honour is refused by name, because an
 //! answer that ignores it would look like one that followed it. Fields that nobody knows are passed over.
 
+mod completions;
 mod embeddings;
 mod input;
 mod messages;
@@ -10,15 +11,19 @@ mod options;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tools;
 mod unsupported;
 
+pub(crate) use completions::completion;
 pub(crate) use embeddings::{EmbeddingFormat, embeddings};
+pub(crate) use tokens::{detokenize, template, tokenize};
 
 use backend::{Chat as Conversation, GenerateOptions};
 
 use crate::error::Fields;
 use crate::limits::{CHOICES_MAX, MODEL_MAX_BYTES};
+use crate::wire::generation::GenerationFields;
 use crate::wire::request::ChatRequest;
 
 /// A request that says something wrong.
@@ -69,38 +74,51 @@ pub(crate) struct Streaming {
 
 /// Reads and checks the body of a chat request, which may have `messages_max` messages.
 pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest> {
-    let mut request: ChatRequest = read::request(body, unsupported::CHAT)?;
-    let has_grammar = request.grammar.is_some();
-    let options = options::read(&mut request)?;
-    let max_tokens = max_tokens(&request)?;
-    let stream = streaming(&request)?;
-    let choices = choices(request.n)?;
-    let model = model(request.model)?;
+    let (mut fields, request) = read::generation::<ChatRequest>(body, unsupported::CHAT)?;
+    let logprobs = match (request.logprobs.unwrap_or(false), options::count("top_logprobs", request.top_logprobs)?) {
+        (true, top) => Some(top.unwrap_or(0)),
+        (false, None | Some(0)) => None,
+        (false, Some(_)) => {
+            return Err(BadRequest::field("top_logprobs", "top_logprobs needs logprobs to be true"));
+        }
+    };
+    let has_grammar = fields.grammar.is_some();
+    let stream = streaming(&fields)?;
+    let asked = asked(&mut fields, logprobs)?;
     let messages = messages::check(request.messages, messages_max)?;
     let tools = tools::tools(request.tools)?;
     let tool_choice = tools::choice(request.tool_choice, &tools)?;
     let single_call = request.parallel_tool_calls == Some(false);
     let conversation = Conversation { messages, tools, tool_choice, single_call };
     // A form for the answer and a call cannot both be had.
-    if options.constraint.is_some() && conversation.may_call() {
+    if asked.options.constraint.is_some() && conversation.may_call() {
         let message =
             "response_format and grammar go without tools: leave the tools out, or set tool_choice to \"none\"";
         return Err(BadRequest::field("response_format", message));
     }
-    let seed = request.seed.map(fold_seed);
-    let fields = fields(&options, &conversation, has_grammar);
-    Ok(Chat { asked: Asked { model, options, seed, max_tokens, choices }, conversation, fields, stream })
+    let fields = names(&asked.options, conversation.may_call(), has_grammar, Fields::CHAT.prompt);
+    Ok(Chat { asked, conversation, fields, stream })
 }
 
-/// The engine's objections have no field. They are about what is compiled, or else about single tokens.
-fn fields(options: &GenerateOptions, conversation: &Conversation, has_grammar: bool) -> Fields {
+/// Checks what every request for an answer can say.
+fn asked(fields: &mut GenerationFields, logprobs: Option<u32>) -> Result<Asked, BadRequest> {
+    let options = options::read(fields, logprobs)?;
+    let max_tokens = max_tokens(fields)?;
+    let choices = choices(fields.n)?;
+    let seed = fields.seed.map(fold_seed);
+    Ok(Asked { model: model(fields.model.take())?, options, seed, max_tokens, choices })
+}
+
+/// What an error that comes later names. The engine's objections have no field: they are about what is compiled, or else
+/// about single tokens.
+fn names(options: &GenerateOptions, may_call: bool, has_grammar: bool, prompt: &'static str) -> Fields {
     let constraint = if has_grammar { "grammar" } else { Fields::CHAT.constraint };
     let options = match options {
         GenerateOptions { constraint: Some(_), .. } => Some(constraint),
-        _ if conversation.may_call() => Some("tools"),
+        _ if may_call => Some("tools"),
         GenerateOptions { sampling, .. } => (!sampling.logit_bias.is_empty()).then_some("logit_bias"),
     };
-    Fields { constraint, options, ..Fields::CHAT }
+    Fields { prompt, constraint, options }
 }
 
 fn choices(n: Option<i64>) -> Result<u32, BadRequest> {
@@ -128,7 +146,7 @@ fn fold_seed(seed: i64) -> u32 {
 }
 
 /// `max_completion_tokens` is the newer name of `max_tokens`.
-fn max_tokens(request: &ChatRequest) -> Result<Option<u32>, BadRequest> {
+fn max_tokens(request: &GenerationFields) -> Result<Option<u32>, BadRequest> {
     let check = |field: &str, given: Option<i64>| match given.map(u32::try_from) {
         None => Ok(None),
         Some(Ok(tokens)) if tokens >= 1 => Ok(Some(tokens)),
@@ -145,7 +163,7 @@ fn max_tokens(request: &ChatRequest) -> Result<Option<u32>, BadRequest> {
     }
 }
 
-fn streaming(request: &ChatRequest) -> Result<Option<Streaming>, BadRequest> {
+fn streaming(request: &GenerationFields) -> Result<Option<Streaming>, BadRequest> {
     let include_usage = request.stream_options.as_ref().map(|options| options.include_usage.unwrap_or(false));
     match (request.stream.unwrap_or(false), include_usage) {
         (true, include_usage) => Ok(Some(Streaming { include_usage: include_usage.unwrap_or(false) })),

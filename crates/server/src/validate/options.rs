@@ -7,23 +7,24 @@ use serde_json::Value;
 
 use super::BadRequest;
 use crate::limits::{STOP_MAX_BYTES, STOPS_MAX};
-use crate::wire::request::{ChatRequest, ResponseFormat, Stop};
+use crate::wire::generation::{GenerationFields, ResponseFormat, Stop};
 
 /// Reads everything about how to generate. An explicit 0 is a value, not an absence.
-pub(super) fn read(request: &mut ChatRequest) -> Result<GenerateOptions, BadRequest> {
+pub(super) fn read(request: &mut GenerationFields, logprobs: Option<u32>) -> Result<GenerateOptions, BadRequest> {
     let defaults = GenerateOptions::default();
     Ok(GenerateOptions {
         sampling: sampling(request)?,
         stop: stop(request.stop.take())?,
         constraint: constraint(request.response_format.take(), request.grammar.take())?,
-        logprobs: logprobs(request)?,
+        // llama.cpp's name, which asks for log probabilities by itself.
+        logprobs: logprobs.or(count("n_probs", request.n_probs)?.filter(|&n| n > 0)),
         ignore_end: request.ignore_eos.unwrap_or(defaults.ignore_end),
         cache_prompt: request.cache_prompt.unwrap_or(defaults.cache_prompt),
         ..defaults
     })
 }
 
-fn sampling(request: &ChatRequest) -> Result<Sampling, BadRequest> {
+fn sampling(request: &GenerationFields) -> Result<Sampling, BadRequest> {
     let defaults = Sampling::default();
     let sampling = Sampling {
         temperature: real(request.temperature, defaults.temperature),
@@ -55,13 +56,13 @@ fn whole(given: Option<i64>, default: u32) -> u32 {
     given.map_or(default, |value| u32::try_from(value).unwrap_or(u32::MAX))
 }
 
-fn xtc(request: &ChatRequest) -> Option<Xtc> {
+fn xtc(request: &GenerationFields) -> Option<Xtc> {
     // llama.cpp's defaults: never, and from a tenth on.
     let asked = request.xtc_probability.is_some() || request.xtc_threshold.is_some();
     asked.then(|| Xtc { probability: real(request.xtc_probability, 0.0), threshold: real(request.xtc_threshold, 0.1) })
 }
 
-fn dry(request: &ChatRequest) -> Option<Dry> {
+fn dry(request: &GenerationFields) -> Option<Dry> {
     let defaults = Dry::default();
     let asked = request.dry_multiplier.is_some()
         || request.dry_base.is_some()
@@ -81,7 +82,7 @@ fn dry(request: &ChatRequest) -> Option<Dry> {
     })
 }
 
-fn mirostat(request: &ChatRequest) -> Result<Option<Mirostat>, BadRequest> {
+fn mirostat(request: &GenerationFields) -> Result<Option<Mirostat>, BadRequest> {
     let version = match request.mirostat.unwrap_or(0) {
         0 => return Ok(None),
         1 => MirostatVersion::V1,
@@ -148,19 +149,12 @@ fn constraint(format: Option<ResponseFormat>, grammar: Option<String>) -> Result
     }
 }
 
-fn logprobs(request: &ChatRequest) -> Result<Option<u32>, BadRequest> {
+/// How many alternatives are told of each token.
+pub(super) fn count(field: &str, given: Option<i64>) -> Result<Option<u32>, BadRequest> {
     let max = GenerateOptions::LOGPROBS_MAX;
-    let count = |field: &str, given: Option<i64>| match given.map(u32::try_from) {
+    match given.map(u32::try_from) {
         None => Ok(None),
         Some(Ok(n)) if n <= max => Ok(Some(n)),
         Some(_) => Err(BadRequest::field(field, format!("{field} must be an integer from 0 to {max}"))),
-    };
-    let top = count("top_logprobs", request.top_logprobs)?;
-    // llama.cpp's name, which asks for log probabilities by itself.
-    let n_probs = count("n_probs", request.n_probs)?.filter(|&n| n > 0);
-    match (request.logprobs.unwrap_or(false), top) {
-        (true, top) => Ok(Some(top.or(n_probs).unwrap_or(0))),
-        (false, Some(n)) if n > 0 => Err(BadRequest::field("top_logprobs", "top_logprobs needs logprobs to be true")),
-        (false, _) => Ok(n_probs),
     }
 }

@@ -1,25 +1,61 @@
 //! From bytes to the wire type: syntax first, then what is not supported, then types.
 
+use std::collections::BTreeSet;
+
+use serde::Deserializer;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::unsupported::Rule;
 use super::{BadRequest, unsupported};
 use crate::echo;
+use crate::wire::generation::GenerationFields;
 
-/// Reads a request. What it says is not checked yet, but for the fields that ask for what this server has not.
+/// Reads a request for an answer: what all of them can say, and the rest. What it says is not checked yet, but for the
+/// fields that ask for what this server has not.
+pub(super) fn generation<T: DeserializeOwned>(
+    body: &[u8],
+    rules: &[Rule],
+) -> Result<(GenerationFields, T), BadRequest> {
+    let mut fields = object(body)?;
+    unsupported::take_out(&mut fields, rules)?;
+    let fields = Value::Object(fields);
+    // Each of the two takes its own fields, and what neither takes is unknown.
+    let mut others = BTreeSet::new();
+    let common = typed(&fields, |path| {
+        others.insert(path);
+    })?;
+    let rest = typed(fields, |path| {
+        if others.contains(&path) {
+            pass_over(&path);
+        }
+    })?;
+    Ok((common, rest))
+}
+
+/// Reads a request of another kind in the same way.
 pub(super) fn request<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<T, BadRequest> {
     let mut fields = object(body)?;
     unsupported::take_out(&mut fields, rules)?;
+    typed(Value::Object(fields), |path| pass_over(&path))
+}
+
+fn typed<'de, T: DeserializeOwned>(
+    fields: impl Deserializer<'de, Error = serde_json::Error>,
+    mut ignored: impl FnMut(String),
+) -> Result<T, BadRequest> {
     let mut track = serde_path_to_error::Track::new();
-    let typed = serde_path_to_error::Deserializer::new(Value::Object(fields), &mut track);
-    let passed_over = |path: serde_ignored::Path<'_>| tracing::debug!(field = %echo::value(&path.to_string()), "unknown field passed over");
-    let request = serde_ignored::deserialize(typed, passed_over);
-    request.map_err(|error: serde_json::Error| {
+    let typed = serde_path_to_error::Deserializer::new(fields, &mut track);
+    let read = serde_ignored::deserialize(typed, |path| ignored(path.to_string()));
+    read.map_err(|error: serde_json::Error| {
         let path = track.path().to_string();
         let path = echo::value(&path);
         BadRequest { message: format!("{path}: {}", echo::sentence(&error.to_string())), param: Some(path.into()) }
     })
+}
+
+fn pass_over(path: &str) {
+    tracing::debug!(field = %echo::value(path), "unknown field passed over");
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, BadRequest> {

@@ -56,6 +56,20 @@ pub(super) const CHAT: &[Rule] = &[
     Rule { field: "guided_grammar", is_neutral: Value::is_null, instead: GUIDED },
 ];
 
+/// Those of a text that is continued.
+pub(super) const COMPLETION: &[Rule] = &[
+    Rule { field: "suffix", is_neutral: is_empty_text, instead: "no model here fills a gap; leave it out" },
+    Rule { field: "samplers", is_neutral: is_empty, instead: "the order of the samplers is fixed; leave it out" },
+    Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
+    Rule { field: "top_n_sigma", is_neutral: is_not_positive, instead: NO_SAMPLER },
+    Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
+    Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
+    Rule { field: "guided_json", is_neutral: Value::is_null, instead: GUIDED },
+    Rule { field: "guided_regex", is_neutral: Value::is_null, instead: GUIDED },
+    Rule { field: "guided_choice", is_neutral: Value::is_null, instead: GUIDED },
+    Rule { field: "guided_grammar", is_neutral: Value::is_null, instead: GUIDED },
+];
+
 /// Takes the fields out of the request, so that nobody reads them later.
 pub(super) fn take_out(fields: &mut Map<String, Value>, rules: &[Rule]) -> Result<(), BadRequest> {
     for rule in rules {
@@ -82,6 +96,10 @@ fn is_text_only(value: &Value) -> bool {
 
 fn is_false(value: &Value) -> bool {
     value == false
+}
+
+fn is_empty_text(value: &Value) -> bool {
+    value == ""
 }
 
 fn is_zero(value: &Value) -> bool {

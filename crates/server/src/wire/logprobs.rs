@@ -42,12 +42,14 @@ impl From<&TokenLogprob> for TokenEntry {
 
 impl From<&Candidate> for CandidateEntry {
     fn from(candidate: &Candidate) -> Self {
-        /// What the protocol writes for a token that could not come: JSON has no infinity.
-        const NEVER: f32 = -9999.0;
-        let logprob = if candidate.logprob.is_finite() { candidate.logprob } else { NEVER };
         let token = String::from_utf8_lossy(&candidate.bytes).into_owned();
-        Self { token, logprob, bytes: candidate.bytes.clone() }
+        Self { token, logprob: finite(candidate.logprob), bytes: candidate.bytes.clone() }
     }
+}
+
+/// A token that could not come has what the protocol writes for it: JSON has no infinity.
+pub(crate) fn finite(logprob: f32) -> f32 {
+    if logprob.is_finite() { logprob } else { -9999.0 }
 }
 
 #[cfg(test)]

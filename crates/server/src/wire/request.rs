@@ -1,62 +1,22 @@
 //! The body of `POST /v1/chat/completions`.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::content::Content;
 use super::tools::{CallEntry, ToolChoiceEntry, ToolEntry};
 
-/// What a client wrote. Every field may be absent or null, so that what is missing can be named.
-///
-/// Numbers are wider than they may be, so that a value out of range is refused with its range and not with
-/// the name of a Rust type.
+/// What a client wrote beside the [`GenerationFields`](super::generation::GenerationFields). Every field may be absent or
+/// null, so that what is missing can be named.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct ChatRequest {
-    pub(crate) model: Option<String>,
     pub(crate) messages: Option<Vec<Message>>,
-    pub(crate) temperature: Option<f64>,
-    pub(crate) top_p: Option<f64>,
-    pub(crate) top_k: Option<i64>,
-    pub(crate) min_p: Option<f64>,
-    pub(crate) typical_p: Option<f64>,
-    pub(crate) xtc_probability: Option<f64>,
-    pub(crate) xtc_threshold: Option<f64>,
-    pub(crate) dry_multiplier: Option<f64>,
-    pub(crate) dry_base: Option<f64>,
-    pub(crate) dry_allowed_length: Option<i64>,
-    pub(crate) dry_penalty_last_n: Option<i64>,
-    pub(crate) dry_sequence_breakers: Option<Vec<String>>,
-    pub(crate) mirostat: Option<i64>,
-    pub(crate) mirostat_tau: Option<f64>,
-    pub(crate) mirostat_eta: Option<f64>,
-    /// Token -> what is added to its logit.
-    pub(crate) logit_bias: Option<BTreeMap<String, f64>>,
-    pub(crate) presence_penalty: Option<f64>,
-    pub(crate) frequency_penalty: Option<f64>,
-    pub(crate) repeat_penalty: Option<f64>,
-    pub(crate) repeat_last_n: Option<i64>,
-    pub(crate) seed: Option<i64>,
-    pub(crate) max_tokens: Option<i64>,
-    pub(crate) max_completion_tokens: Option<i64>,
-    pub(crate) stop: Option<Stop>,
-    pub(crate) stream: Option<bool>,
-    pub(crate) stream_options: Option<StreamOptions>,
-    pub(crate) n: Option<i64>,
     pub(crate) tools: Option<Vec<ToolEntry>>,
     pub(crate) tool_choice: Option<ToolChoiceEntry>,
     pub(crate) parallel_tool_calls: Option<bool>,
-    pub(crate) response_format: Option<ResponseFormat>,
-    pub(crate) grammar: Option<String>,
     pub(crate) logprobs: Option<bool>,
     pub(crate) top_logprobs: Option<i64>,
-    pub(crate) n_probs: Option<i64>,
-    pub(crate) ignore_eos: Option<bool>,
-    pub(crate) cache_prompt: Option<bool>,
-    /// Taken and not used: who asks is known by address.
-    pub(crate) user: Option<String>,
 }
 
 /// One message of the conversation.
@@ -71,62 +31,18 @@ pub(crate) struct Message {
     pub(crate) function_call: Option<Value>,
 }
 
-/// What an answer must look like.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct ResponseFormat {
-    #[serde(rename = "type")]
-    pub(crate) kind: Option<String>,
-    pub(crate) json_schema: Option<WrappedSchema>,
-}
-
-/// A schema with a name around it. Schemas are always followed to the letter, whatever `strict` says.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct WrappedSchema {
-    pub(crate) name: Option<String>,
-    pub(crate) strict: Option<bool>,
-    pub(crate) schema: Option<Value>,
-}
-
-/// How an answer is streamed.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct StreamOptions {
-    pub(crate) include_usage: Option<bool>,
-}
-
-/// Texts that end the answer.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "expected a string or an array of strings")]
-pub(crate) enum Stop {
-    One(String),
-    Several(Vec<String>),
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{ChatRequest, Content, Stop};
+    use super::{ChatRequest, Content};
 
     #[test]
     fn a_request_is_read_as_written() {
-        let request: ChatRequest = serde_json::from_value(json!({
-            "model": "fast",
-            "messages": [{"role": "user", "content": "hi"}, {"role": "user", "content": null}],
-            "temperature": 0,
-            "stop": ["a", "b"],
-            "stream_options": {"include_usage": true},
-        }))
-        .expect("a request");
+        let messages = json!([{"role": "user", "content": "hi"}, {"role": "user", "content": null}]);
+        let request: ChatRequest = serde_json::from_value(json!({ "messages": messages })).expect("a request");
         let messages = request.messages.expect("messages");
         assert_eq!(messages[0].content, Some(Content::Text("hi".into())));
         assert_eq!(messages[1].content, None);
-        // An explicit 0 is a value and not an absence.
-        assert_eq!(request.temperature, Some(0.0));
-        assert_eq!(request.stop, Some(Stop::Several(vec!["a".into(), "b".into()])));
-        assert_eq!(request.stream_options.and_then(|options| options.include_usage), Some(true));
-        assert_eq!(request.seed, None);
     }
 }

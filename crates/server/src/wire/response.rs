@@ -41,7 +41,7 @@ pub(crate) struct AssistantMessage {
 /// What the answer cost, in tokens.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Usage {
-    prompt_tokens: u32,
+    prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
     prompt_tokens_details: PromptTokens,
@@ -50,14 +50,15 @@ pub(crate) struct Usage {
 /// Where the tokens of the prompt came from.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct PromptTokens {
-    cached_tokens: u32,
+    cached_tokens: u64,
 }
 
 impl<'a> ChatCompletion<'a> {
     pub(crate) fn new(id: &'a str, created: u64, model: &'a str, choices: Vec<Choice>) -> Self {
         let usage: Vec<_> = choices.iter().map(|choice| choice.completed.finish.usage).collect();
+        let usage = Usage::of(&usage, usage.len() as u32);
         let choices = (0..).zip(choices).map(|(index, choice)| ChatChoice::new(index, choice)).collect();
-        Self { id, object: "chat.completion", created, model, choices, usage: Usage::of(&usage) }
+        Self { id, object: "chat.completion", created, model, choices, usage }
     }
 }
 
@@ -76,16 +77,18 @@ impl ChatChoice {
 }
 
 impl Usage {
-    /// Of all choices together. They have one prompt, so it counts once, and what the engine remembered of it is what
-    /// it remembered when it came first.
-    pub(crate) fn of(choices: &[backend::Usage]) -> Self {
-        let prompt = choices.first().copied().unwrap_or_default();
+    /// Of all choices together, of which `per_prompt` have one prompt each. A prompt counts once, and what the engine
+    /// remembered of it is what it remembered for the first of its choices.
+    pub(crate) fn of(choices: &[backend::Usage], per_prompt: u32) -> Self {
+        let prompts = || choices.iter().step_by(per_prompt.max(1) as usize);
+        let prompt_tokens = prompts().map(|usage| u64::from(usage.prompt_tokens)).sum();
+        let cached_tokens = prompts().map(|usage| u64::from(usage.cached_tokens)).sum();
         let completion_tokens = choices.iter().map(|usage| u64::from(usage.completion_tokens)).sum();
         Self {
-            prompt_tokens: prompt.prompt_tokens,
+            prompt_tokens,
             completion_tokens,
-            total_tokens: u64::from(prompt.prompt_tokens) + completion_tokens,
-            prompt_tokens_details: PromptTokens { cached_tokens: prompt.cached_tokens },
+            total_tokens: prompt_tokens + completion_tokens,
+            prompt_tokens_details: PromptTokens { cached_tokens },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chat;
+mod completions;
 mod edison;
 mod embeddings;
 mod endings;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backend::Prompt;
 use http::HeaderMap;
 use http::request::Parts;
-use serving::{Class, EmbedRequest, Input, Request};
+use serving::{Class, EmbedRequest, Generation, Input, Refusal, Request, Service};
 
 use crate::connection::Peer;
 use crate::error::ApiError;
@@ -94,15 +94,35 @@ impl Caller {
         // an answer can be had once more without a source of chance in the server.
         let mut options = asked.options.clone();
         options.sampling.seed = asked.seed.unwrap_or_else(|| hash(self.id())).wrapping_add(choice);
+        let Hints { class, queue_timeout, .. } = self.hints;
         Request {
             id: if choice == 0 { self.id().to_owned() } else { format!("{}#{choice}", self.id()) },
             client: self.client.clone(),
             model: asked.model.clone(),
-            class: self.hints.class,
+            class,
             prompt,
             options,
             max_tokens: asked.max_tokens,
-            queue_timeout: self.hints.queue_timeout,
+            queue_timeout,
+        }
+    }
+
+    /// Submits that request for a prompt that may be tokens already.
+    ///
+    /// # Errors
+    /// As [`Service::submit`].
+    pub(crate) fn submit(
+        &self,
+        service: &Service,
+        asked: &Asked,
+        choice: u32,
+        input: Input,
+    ) -> Result<Generation, Refusal> {
+        match input {
+            Input::Prompt(prompt) => service.submit(self.request(asked, choice, prompt)),
+            Input::Tokens(tokens) => {
+                service.submit_tokens(self.request(asked, choice, Prompt::Text(String::new())), tokens)
+            }
         }
     }
 

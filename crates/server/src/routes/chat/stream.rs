@@ -18,14 +18,21 @@ pub(super) struct Chunks {
     model: String,
     choices: u32,
     include_usage: bool,
-    /// Of the choices that are complete.
+    /// Of each choice, once that is complete.
     usage: Vec<Usage>,
 }
 
 impl Chunks {
     pub(super) fn new(id: String, created: u64, choices: u32, streaming: Streaming) -> Self {
         let include_usage = streaming.include_usage;
-        Self { id, created, model: String::new(), choices, include_usage, usage: Vec::new() }
+        Self {
+            id,
+            created,
+            model: String::new(),
+            choices,
+            include_usage,
+            usage: vec![Usage::default(); choices as usize],
+        }
     }
 
     fn piece(&self, out: &mut Vec<u8>, choice: ChunkChoice<'_>) {
@@ -63,13 +70,13 @@ impl Events for Chunks {
     fn completed(&mut self, out: &mut Vec<u8>, choice: usize, completed: &Completed) {
         let finish_reason = Some(reason(completed.finish.reason));
         self.piece(out, ChunkChoice { index: choice as u32, delta: Delta::default(), logprobs: None, finish_reason });
-        self.usage.push(completed.finish.usage);
+        self.usage[choice] = completed.finish.usage;
     }
 
     /// What it cost if that was asked for, and the end.
     fn end(&mut self, out: &mut Vec<u8>) {
         if self.include_usage {
-            self.chunk(out, Vec::new(), Some(Some(response::Usage::of(&self.usage))));
+            self.chunk(out, Vec::new(), Some(Some(response::Usage::of(&self.usage, self.choices))));
         }
         out.extend_from_slice(DONE.as_bytes());
     }
