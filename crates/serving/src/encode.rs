@@ -21,6 +21,17 @@ pub(crate) enum Task {
     Embed(Vec<EncodedPrompt>),
 }
 
+impl Task {
+    /// Tokens of the prompt, or of all inputs.
+    pub(crate) fn prompt_tokens(&self) -> u32 {
+        let tokens = match self {
+            Self::Generate(request) => request.prompt.tokens.len(),
+            Self::Embed(inputs) => inputs.iter().map(|input| input.tokens.len()).sum(),
+        };
+        u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+}
+
 /// Encodes it as soon as the model is loaded, and looks whether the model can do what is asked.
 pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) -> Result<Task, Refusal> {
     let loaded = instance.loaded().await;

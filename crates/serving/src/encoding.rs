@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use backend::{Chat, ModelInfo, PromptEncoder, PromptError, TokenId};
+use backend::{Chat, ModelInfo, Prompt, PromptEncoder, PromptError, TokenId};
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
@@ -56,12 +56,20 @@ impl Encoding {
         contained(self.encoder.render(chat)).await
     }
 
-    /// How many tokens a prompt has.
+    /// How many tokens a conversation has. One that is too long for a context is counted as well, up to what
+    /// [`tokenize`](Self::tokenize) takes; control tokens written out in it then count as such.
     ///
     /// # Errors
     /// [`Refusal::Prompt`].
-    pub async fn count(&self, prompt: backend::Prompt) -> Result<usize, Refusal> {
-        Ok(contained(self.encoder.encode(prompt)).await?.tokens.len())
+    pub async fn count(&self, chat: Chat) -> Result<usize, Refusal> {
+        match contained(self.encoder.encode(Prompt::Chat(chat.clone()))).await {
+            Ok(encoded) => Ok(encoded.tokens.len()),
+            Err(Refusal::Prompt(PromptError::TooLong { .. })) => {
+                let text = self.render(chat).await?;
+                Ok(self.tokenize(text, true, true).await?.len())
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The tokens of a text. See [`PromptEncoder::tokenize`].

@@ -51,6 +51,8 @@ pub struct Started {
     pub ticket: u64,
     /// How long the request waited for its lane.
     pub waited: Duration,
+    /// Tokens of the prompt, or of all inputs.
+    pub prompt_tokens: u32,
 }
 
 /// What happens after the start.

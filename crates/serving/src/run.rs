@@ -37,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) acquire: MaybeDone<Wait>,
     /// `None` once it is being encoded.
     pub(crate) work: Option<Work>,
+    /// Tokens of the prompt, once that is encoded.
+    pub(crate) prompt_tokens: u32,
     pub(crate) reply: Reply,
     pub(crate) deadline: Instant,
     pub(crate) stall_timeout: Duration,
@@ -122,6 +124,7 @@ impl Run {
     async fn hold(&mut self, mut lease: LaneLease, task: Task) -> (Ending, Phase, Option<LaneLease>) {
         let _one_for_all = canary::global_lock().await;
         self.live.set_phase(Phase::Prefill);
+        self.prompt_tokens = task.prompt_tokens();
         // What runs the engine is a temporary: it is dropped at the end of its arm, which asks the engine to stop.
         let done = match task {
             Task::Generate(request) => {
@@ -211,6 +214,7 @@ impl Run {
             model: self.instance.id().to_string(),
             ticket: granted.ticket,
             waited: granted.at.duration_since(self.live.arrived),
+            prompt_tokens: self.prompt_tokens,
         };
         // A client that has left is noticed at the next event.
         let _ = start.send(Ok(started));

@@ -89,6 +89,8 @@ impl Events for Chunks {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use backend::{CallPart, Finish, FinishReason, Token, Usage};
     use serde_json::{Value, json};
     use serving::{Completed, Failure, Started, Timings};
@@ -103,7 +105,7 @@ mod tests {
     }
 
     fn begin(chunks: &mut Chunks) -> Vec<Value> {
-        let started = Started { model: "fast".into(), ticket: 1, waited: std::time::Duration::ZERO };
+        let started = Started { model: "fast".into(), ticket: 1, waited: Duration::ZERO, prompt_tokens: 3 };
         values(|out| chunks.begin(out, &started))
     }
 
