@@ -11,10 +11,10 @@ use serving::Service;
 
 use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
-use crate::error::ApiError;
+use crate::error::{ApiError, MessagesStyle};
 use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
-use crate::routes::{chat, completions, edison, embeddings, health, index, locks, models, tokens};
+use crate::routes::{chat, completions, edison, embeddings, health, index, locks, messages, models, tokens};
 use crate::shutdown::Shutdown;
 use crate::state::App;
 
@@ -61,6 +61,8 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/completions", post(completions::complete))
         .route("/v1/embeddings", post(embeddings::embed))
+        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages/count_tokens", post(messages::count_tokens))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .route("/apply-template", post(tokens::apply_template))
@@ -85,6 +87,9 @@ const OF_LLAMA_SERVER: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template
 
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
 fn in_the_style_of(path: &str, error: ApiError) -> Response {
+    if path == "/v1/messages" || path.starts_with("/v1/messages/") {
+        return MessagesStyle(error).into_response();
+    }
     let is_of_protocol = path == "/v1" || path.starts_with("/v1/") || OF_LLAMA_SERVER.contains(&path);
     if is_of_protocol { error.into_response() } else { error.into_detail() }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use backend::PromptError;
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serving::{Failure, Feature, Refusal};
 
 use crate::echo;
 use crate::validate::BadRequest;
 use crate::wire::error::{Detail, ErrorEnvelope, ErrorObject};
+use crate::wire::messages::response::{MessagesError, MessagesErrorObject};
 
 /// Why a request is not answered as it wished.
 #[derive(Debug)]
@@ -229,6 +230,45 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = retry_seconds(&self) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response
+    }
+}
+
+/// The answer under `/v1/messages`: the same status and words in the error object of the Anthropic protocol.
+pub(crate) struct MessagesStyle(pub(crate) ApiError);
+
+impl MessagesStyle {
+    /// The error object.
+    pub(crate) fn object(error: &ApiError) -> MessagesError {
+        let kind = match classify(error).0 {
+            StatusCode::NOT_FOUND => "not_found_error",
+            StatusCode::PAYLOAD_TOO_LARGE => "request_too_large",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            StatusCode::SERVICE_UNAVAILABLE => "overloaded_error",
+            status if status.is_server_error() => "api_error",
+            _ => "invalid_request_error",
+        };
+        MessagesError { kind: "error", error: MessagesErrorObject { kind, message: message(error) } }
+    }
+}
+
+impl<E: Into<ApiError>> From<E> for MessagesStyle {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for MessagesStyle {
+    fn into_response(self) -> Response {
+        let object = Self::object(&self.0);
+        let mut response = self.0.into_response();
+        let (parts, body) = Json(object).into_response().into_parts();
+        // Status and headers are those of any other style; what describes the body goes with the body.
+        for (name, value) in &parts.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = body;
         response
     }
 }

@@ -12,6 +12,14 @@ pub(crate) fn frame(out: &mut Vec<u8>, value: &impl Serialize) {
     out.extend_from_slice(b"\n\n");
 }
 
+/// The same with the event's name, for protocols whose clients look at that.
+pub(crate) fn named_frame(out: &mut Vec<u8>, name: &str, value: &impl Serialize) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'\n');
+    frame(out, value);
+}
+
 /// A line that clients pass over. The text has no line breaks.
 pub(crate) fn comment(text: &str) -> String {
     debug_assert!(!text.contains(['\n', '\r']), "{text:?} breaks out of its comment");

@@ -7,5 +7,6 @@ pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod locks;
+pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod tokens;

@@ -3,6 +3,7 @@
 //! Nothing is guessed: a field that this server knows and cannot honour is refused by name, because an
 //! answer that ignores it would look like one that followed it. Fields that nobody knows are passed over.
 
+mod anthropic;
 mod completions;
 mod embeddings;
 mod input;
@@ -15,6 +16,7 @@ mod tokens;
 mod tools;
 mod unsupported;
 
+pub(crate) use anthropic::{count, messages as anthropic_messages};
 pub(crate) use completions::completion;
 pub(crate) use embeddings::{EmbeddingFormat, embeddings};
 pub(crate) use tokens::{detokenize, template, tokenize};
@@ -147,19 +149,22 @@ fn fold_seed(seed: i64) -> u32 {
 
 /// `max_completion_tokens` is the newer name of `max_tokens`.
 fn max_tokens(request: &GenerationFields) -> Result<Option<u32>, BadRequest> {
-    let check = |field: &str, given: Option<i64>| match given.map(u32::try_from) {
-        None => Ok(None),
-        Some(Ok(tokens)) if tokens >= 1 => Ok(Some(tokens)),
-        Some(_) => Err(BadRequest::field(field, format!("{field} must be an integer from 1 to {}", u32::MAX))),
-    };
-    let older = check("max_tokens", request.max_tokens)?;
-    let newer = check("max_completion_tokens", request.max_completion_tokens)?;
+    let older = positive("max_tokens", request.max_tokens)?;
+    let newer = positive("max_completion_tokens", request.max_completion_tokens)?;
     match (older, newer) {
         (Some(older), Some(newer)) if older != newer => Err(BadRequest::field(
             "max_tokens",
             format!("max_tokens is {older} and max_completion_tokens is {newer}: they mean the same, so give one"),
         )),
         (older, newer) => Ok(newer.or(older)),
+    }
+}
+
+fn positive(field: &str, given: Option<i64>) -> Result<Option<u32>, BadRequest> {
+    match given.map(u32::try_from) {
+        None => Ok(None),
+        Some(Ok(number)) if number >= 1 => Ok(Some(number)),
+        Some(_) => Err(BadRequest::field(field, format!("{field} must be an integer from 1 to {}", u32::MAX))),
     }
 }
 

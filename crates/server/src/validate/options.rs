@@ -14,7 +14,7 @@ pub(super) fn read(request: &mut GenerationFields, logprobs: Option<u32>) -> Res
     let defaults = GenerateOptions::default();
     Ok(GenerateOptions {
         sampling: sampling(request)?,
-        stop: stop(request.stop.take())?,
+        stop: stop("stop", texts(request.stop.take()))?,
         constraint: constraint(request.response_format.take(), request.grammar.take())?,
         // llama.cpp's name, which asks for log probabilities by itself.
         logprobs: logprobs.or(count("n_probs", request.n_probs)?.filter(|&n| n > 0)),
@@ -26,7 +26,7 @@ pub(super) fn read(request: &mut GenerationFields, logprobs: Option<u32>) -> Res
 
 fn sampling(request: &GenerationFields) -> Result<Sampling, BadRequest> {
     let defaults = Sampling::default();
-    let sampling = Sampling {
+    checked(Sampling {
         temperature: real(request.temperature, defaults.temperature),
         top_k: whole(request.top_k, defaults.top_k),
         top_p: real(request.top_p, defaults.top_p),
@@ -41,18 +41,22 @@ fn sampling(request: &GenerationFields) -> Result<Sampling, BadRequest> {
         mirostat: mirostat(request)?,
         logit_bias: logit_bias(request.logit_bias.as_ref())?,
         seed: defaults.seed,
-    };
+    })
+}
+
+/// The sampling, if every range holds.
+pub(super) fn checked(sampling: Sampling) -> Result<Sampling, BadRequest> {
     sampling.check().map_err(|error: OutOfRange| BadRequest::field(error.field, error.to_string()))?;
     Ok(sampling)
 }
 
 /// A number that f32 cannot hold ends as one that the range check refuses.
-fn real(given: Option<f64>, default: f32) -> f32 {
+pub(super) fn real(given: Option<f64>, default: f32) -> f32 {
     given.map_or(default, |value| value as f32)
 }
 
 /// The same for u32.
-fn whole(given: Option<i64>, default: u32) -> u32 {
+pub(super) fn whole(given: Option<i64>, default: u32) -> u32 {
     given.map_or(default, |value| u32::try_from(value).unwrap_or(u32::MAX))
 }
 
@@ -101,24 +105,36 @@ fn logit_bias(bias: Option<&BTreeMap<String, f64>>) -> Result<Vec<(TokenId, f32)
     bias.into_iter().flatten().map(read).collect()
 }
 
-fn stop(stop: Option<Stop>) -> Result<Vec<String>, BadRequest> {
-    let stop = match stop {
+fn texts(stop: Option<Stop>) -> Vec<String> {
+    match stop {
         None => Vec::new(),
         Some(Stop::One(text)) => vec![text],
         Some(Stop::Several(texts)) => texts,
-    };
+    }
+}
+
+/// Checks the texts of the field `path` that end an answer.
+pub(super) fn stop(path: &str, stop: Vec<String>) -> Result<Vec<String>, BadRequest> {
     if stop.len() > STOPS_MAX {
-        let message = format!("stop has {} texts, and {STOPS_MAX} are the most", stop.len());
-        return Err(BadRequest::field("stop", message));
+        let message = format!("{path} has {} texts, and {STOPS_MAX} are the most", stop.len());
+        return Err(BadRequest::field(path, message));
     }
     // Every piece of the answer is compared with each of them.
     if stop.iter().any(|text| text.len() > STOP_MAX_BYTES) {
-        return Err(BadRequest::field("stop", format!("stop has a text of more than {STOP_MAX_BYTES} bytes")));
+        return Err(BadRequest::field(path, format!("{path} has a text of more than {STOP_MAX_BYTES} bytes")));
     }
     if stop.iter().any(String::is_empty) {
-        return Err(BadRequest::field("stop", "stop has an empty text, which would end every answer before it begins"));
+        let message = format!("{path} has an empty text, which would end every answer before it begins");
+        return Err(BadRequest::field(path, message));
     }
     Ok(stop)
+}
+
+/// A JSON Schema, which is an object, in the field `path`.
+pub(super) fn schema(path: &str, schema: Option<Value>) -> Result<Constraint, BadRequest> {
+    let schema = schema.filter(Value::is_object);
+    let schema = schema.ok_or_else(|| BadRequest::field(path, format!("{path} must be a JSON Schema, an object")))?;
+    Ok(Constraint::JsonSchema(schema.to_string()))
 }
 
 fn constraint(format: Option<ResponseFormat>, grammar: Option<String>) -> Result<Option<Constraint>, BadRequest> {
@@ -129,12 +145,8 @@ fn constraint(format: Option<ResponseFormat>, grammar: Option<String>) -> Result
             Some("text") => None,
             Some("json_object") => Some(Constraint::JsonObject),
             Some("json_schema") => {
-                let schema = json_schema.and_then(|wrapped| wrapped.schema).filter(Value::is_object);
-                let schema = schema.ok_or_else(|| {
-                    let path = format!("{FIELD}.json_schema.schema");
-                    BadRequest::field(path.clone(), format!("{path} must be a JSON Schema, an object"))
-                })?;
-                Some(Constraint::JsonSchema(schema.to_string()))
+                let path = format!("{FIELD}.json_schema.schema");
+                Some(schema(&path, json_schema.and_then(|wrapped| wrapped.schema))?)
             }
             _ => {
                 let path = format!("{FIELD}.type");

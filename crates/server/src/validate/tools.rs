@@ -9,48 +9,66 @@ use crate::limits::{TOOL_NAME_MAX, TOOLS_MAX};
 use crate::wire::tools::{CallEntry, ToolChoiceEntry, ToolEntry};
 
 /// Reads the tools of a request.
-pub(super) fn tools(tools: Option<Vec<ToolEntry>>) -> Result<Vec<Tool>, BadRequest> {
-    let tools = tools.unwrap_or_default();
-    if tools.len() > TOOLS_MAX {
-        let message = format!("tools has {} tools, and {TOOLS_MAX} are the most", tools.len());
+pub(super) fn tools(entries: Option<Vec<ToolEntry>>) -> Result<Vec<Tool>, BadRequest> {
+    list(entries, "function.", |path, tool| {
+        if tool.kind.as_deref() != Some("function") {
+            let path = format!("{path}.type");
+            return Err(BadRequest::field(path.clone(), format!("{path} must be \"function\"")));
+        }
+        let function = tool.function.unwrap_or_default();
+        let path = format!("{path}.function.");
+        one(&path, "parameters", function.name, function.description, function.parameters)
+    })
+}
+
+/// Reads a list of tools, which have their names at `prefix` within each.
+pub(super) fn list<T>(
+    entries: Option<Vec<T>>,
+    prefix: &str,
+    read: impl Fn(&str, T) -> Result<Tool, BadRequest>,
+) -> Result<Vec<Tool>, BadRequest> {
+    let entries = entries.unwrap_or_default();
+    if entries.len() > TOOLS_MAX {
+        let message = format!("tools has {} tools, and {TOOLS_MAX} are the most", entries.len());
         return Err(BadRequest::field("tools", message));
     }
-    let read: Vec<Tool> = tools
+    let tools: Vec<Tool> = entries
         .into_iter()
         .enumerate()
-        .map(|(index, tool)| one(&format!("tools[{index}]"), tool))
+        .map(|(index, tool)| read(&format!("tools[{index}]"), tool))
         .collect::<Result<_, _>>()?;
-    for (index, tool) in read.iter().enumerate() {
-        if read[..index].iter().any(|other| other.name == tool.name) {
-            let path = format!("tools[{index}].function.name");
+    for (index, tool) in tools.iter().enumerate() {
+        if tools[..index].iter().any(|other| other.name == tool.name) {
+            let path = format!("tools[{index}].{prefix}name");
             let message = format!("{path} is \"{}\", which another tool is called", tool.name);
             return Err(BadRequest::field(path, message));
         }
     }
-    Ok(read)
+    Ok(tools)
 }
 
-fn one(path: &str, tool: ToolEntry) -> Result<Tool, BadRequest> {
-    if tool.kind.as_deref() != Some("function") {
-        let path = format!("{path}.type");
-        return Err(BadRequest::field(path.clone(), format!("{path} must be \"function\"")));
-    }
-    let field = |name: &str| format!("{path}.function.{name}");
-    let function = tool.function.unwrap_or_default();
-    let name = function.name.filter(|name| is_name(name)).ok_or_else(|| {
-        let path = field("name");
+/// Reads a tool whose fields have `path` before them, and whose schema is in the field `schema`.
+pub(super) fn one(
+    path: &str,
+    schema: &str,
+    name: Option<String>,
+    description: Option<String>,
+    parameters: Option<Value>,
+) -> Result<Tool, BadRequest> {
+    let name = name.filter(|name| is_name(name)).ok_or_else(|| {
+        let path = format!("{path}name");
         let message = format!("{path} must be 1 to {TOOL_NAME_MAX} letters, digits, \"_\" and \"-\"");
         BadRequest::field(path, message)
     })?;
-    let parameters = match function.parameters {
+    let parameters = match parameters {
         None | Some(Value::Null) => None,
         Some(schema @ Value::Object(_)) => Some(schema.to_string()),
         Some(_) => {
-            let path = field("parameters");
+            let path = format!("{path}{schema}");
             return Err(BadRequest::field(path.clone(), format!("{path} must be a JSON Schema, an object")));
         }
     };
-    Ok(Tool { name, description: function.description, parameters })
+    Ok(Tool { name, description, parameters })
 }
 
 fn is_name(name: &str) -> bool {
@@ -77,10 +95,14 @@ pub(super) fn choice(choice: Option<ToolChoiceEntry>, tools: &[Tool]) -> Result<
             }
         },
     };
+    fits(choice, tools)
+}
+
+/// The choice, if there is something to choose.
+pub(super) fn fits(choice: ToolChoice, tools: &[Tool]) -> Result<ToolChoice, BadRequest> {
+    let bad = |message: String| Err(BadRequest::field("tool_choice", message));
     match &choice {
-        ToolChoice::Required if tools.is_empty() => {
-            bad("tool_choice is \"required\", and there are no tools".to_owned())
-        }
+        ToolChoice::Required if tools.is_empty() => bad("tool_choice wants a call, and there are no tools".to_owned()),
         ToolChoice::Named(name) if tools.iter().all(|tool| tool.name != *name) => {
             bad(format!("tool_choice names \"{}\", which is none of the tools", echo::value(name)))
         }

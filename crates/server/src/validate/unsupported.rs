@@ -70,6 +70,18 @@ pub(super) const COMPLETION: &[Rule] = &[
     Rule { field: "guided_grammar", is_neutral: Value::is_null, instead: GUIDED },
 ];
 
+/// Those of a conversation of the Anthropic protocol.
+pub(super) const MESSAGES: &[Rule] = &[
+    Rule { field: "mcp_servers", is_neutral: is_empty, instead: "this server runs no tools; leave it out" },
+    Rule { field: "container", is_neutral: Value::is_null, instead: "this server runs no tools; leave it out" },
+    Rule { field: "context_management", is_neutral: is_empty, instead: "what does not fit is refused; leave it out" },
+    Rule {
+        field: "service_tier",
+        is_neutral: |value| value == "auto" || value == "standard_only",
+        instead: "x-edison-class says how urgent a request is; leave it out",
+    },
+];
+
 /// Takes the fields out of the request, so that nobody reads them later.
 pub(super) fn take_out(fields: &mut Map<String, Value>, rules: &[Rule]) -> Result<(), BadRequest> {
     for rule in rules {

@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod generation;
 pub(crate) mod input;
 pub(crate) mod logprobs;
+pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod names;
 pub(crate) mod request;

@@ -8,5 +8,6 @@ mod embeddings;
 mod endings;
 mod fake;
 mod keep_alive;
+mod messages;
 mod protocol;
 mod support;
