@@ -14,7 +14,7 @@ use crate::clock::WallClock;
 use crate::error::{ApiError, MessagesStyle};
 use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
-use crate::routes::{chat, completions, edison, embeddings, health, index, locks, messages, models, tokens};
+use crate::routes::{chat, completions, edison, embeddings, health, index, locks, messages, models, responses, tokens};
 use crate::shutdown::Shutdown;
 use crate::state::App;
 
@@ -61,6 +61,7 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/completions", post(completions::complete))
         .route("/v1/embeddings", post(embeddings::embed))
+        .route("/v1/responses", post(responses::create))
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(messages::count_tokens))
         .route("/tokenize", post(tokens::tokenize))

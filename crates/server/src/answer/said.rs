@@ -7,6 +7,8 @@ use backend::{Token, TokenLogprob, ToolCall};
 pub(crate) struct Said {
     pub(crate) text: String,
     pub(crate) reasoning: String,
+    /// Tokens that made more of the reasoning visible.
+    pub(crate) reasoning_tokens: u32,
     pub(crate) calls: Vec<ToolCall>,
     /// Of every token, where that was asked for.
     pub(crate) logprobs: Vec<TokenLogprob>,
@@ -17,6 +19,7 @@ impl Said {
     pub(crate) fn push(&mut self, token: Token) {
         self.text.push_str(&token.text);
         self.reasoning.push_str(&token.reasoning);
+        self.reasoning_tokens += u32::from(!token.reasoning.is_empty());
         for part in token.calls {
             // Parts come in the order of their calls, and the first of each has its id and its name.
             if self.calls.len() <= part.index as usize {

@@ -9,4 +9,5 @@ pub(crate) mod index;
 pub(crate) mod locks;
 pub(crate) mod messages;
 pub(crate) mod models;
+pub(crate) mod responses;
 pub(crate) mod tokens;

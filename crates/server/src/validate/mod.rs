@@ -10,6 +10,7 @@ mod input;
 mod messages;
 mod options;
 mod read;
+mod responses;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -19,6 +20,7 @@ mod unsupported;
 pub(crate) use anthropic::{count, messages as anthropic_messages};
 pub(crate) use completions::completion;
 pub(crate) use embeddings::{EmbeddingFormat, embeddings};
+pub(crate) use responses::responses;
 pub(crate) use tokens::{detokenize, template, tokenize};
 
 use backend::{Chat as Conversation, GenerateOptions};

@@ -70,6 +70,30 @@ pub(super) const COMPLETION: &[Rule] = &[
     Rule { field: "guided_grammar", is_neutral: Value::is_null, instead: GUIDED },
 ];
 
+const NOTHING_KEPT: &str = "this server keeps nothing; send the whole conversation";
+const NO_MODEL: &str = "no model here takes it; leave it out";
+
+/// Those of `/v1/responses`.
+pub(super) const RESPONSES: &[Rule] = &[
+    Rule { field: "previous_response_id", is_neutral: Value::is_null, instead: NOTHING_KEPT },
+    Rule { field: "conversation", is_neutral: Value::is_null, instead: NOTHING_KEPT },
+    Rule { field: "store", is_neutral: is_false, instead: NOTHING_KEPT },
+    Rule { field: "background", is_neutral: is_false, instead: NOTHING_KEPT },
+    Rule { field: "prompt", is_neutral: Value::is_null, instead: NOTHING_KEPT },
+    Rule {
+        field: "truncation",
+        is_neutral: |value| value == "disabled",
+        instead: "what does not fit is refused; leave it out",
+    },
+    Rule { field: "reasoning", is_neutral: has_only_nulls, instead: NO_MODEL },
+    Rule { field: "max_tool_calls", is_neutral: Value::is_null, instead: "this server runs no tools; leave it out" },
+    Rule {
+        field: "service_tier",
+        is_neutral: is_usual_service,
+        instead: "x-edison-class says how urgent a request is; leave it out",
+    },
+];
+
 /// Those of a conversation of the Anthropic protocol.
 pub(super) const MESSAGES: &[Rule] = &[
     Rule { field: "mcp_servers", is_neutral: is_empty, instead: "this server runs no tools; leave it out" },
@@ -108,6 +132,12 @@ fn is_text_only(value: &Value) -> bool {
 
 fn is_false(value: &Value) -> bool {
     value == false
+}
+
+/// An object in which nothing is asked for.
+fn has_only_nulls(value: &Value) -> bool {
+    let asks_nothing = |value: &Value| value.is_null() || value == "none";
+    value.as_object().is_some_and(|fields| fields.values().all(asks_nothing))
 }
 
 fn is_empty_text(value: &Value) -> bool {

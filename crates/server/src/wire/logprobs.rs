@@ -19,14 +19,14 @@ impl Logprobs {
 }
 
 /// One token, and what else was likely.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct TokenEntry {
     #[serde(flatten)]
     chosen: CandidateEntry,
     top_logprobs: Vec<CandidateEntry>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 struct CandidateEntry {
     /// With U+FFFD where the bytes are a part of a character.
     token: String,

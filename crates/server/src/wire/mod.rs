@@ -13,5 +13,6 @@ pub(crate) mod models;
 pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod responses;
 pub(crate) mod tokens;
 pub(crate) mod tools;

@@ -10,4 +10,5 @@ mod fake;
 mod keep_alive;
 mod messages;
 mod protocol;
+mod responses;
 mod support;
