@@ -14,7 +14,9 @@ use crate::clock::WallClock;
 use crate::error::{ApiError, MessagesStyle};
 use crate::limits::HttpLimits;
 use crate::request_id::{RequestIds, identify};
-use crate::routes::{chat, completions, edison, embeddings, health, index, locks, messages, models, responses, tokens};
+use crate::routes::{
+    chat, completions, edison, embeddings, health, index, llama, locks, messages, models, responses, tokens,
+};
 use crate::shutdown::Shutdown;
 use crate::state::App;
 
@@ -64,6 +66,9 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         .route("/v1/responses", post(responses::create))
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(messages::count_tokens))
+        .route("/props", get(llama::props))
+        .route("/slots", get(llama::slots))
+        .route("/completion", post(llama::complete))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .route("/apply-template", post(tokens::apply_template))
@@ -84,7 +89,7 @@ async fn method_not_allowed(request: Request) -> Response {
 }
 
 /// The paths of llama-server that are served, whose errors look like the OpenAI protocol's.
-const OF_LLAMA_SERVER: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template"];
+const OF_LLAMA_SERVER: [&str; 6] = ["/props", "/slots", "/completion", "/tokenize", "/detokenize", "/apply-template"];
 
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
 fn in_the_style_of(path: &str, error: ApiError) -> Response {

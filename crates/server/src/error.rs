@@ -45,6 +45,8 @@ pub(crate) enum ApiError {
     Refused(Refusal),
     /// The service refused a request whose fields are not called as those of a chat.
     RefusedAs(Refusal, Fields),
+    /// Nothing can be told of this model before it is loaded.
+    Loading(String),
     /// The answer broke off.
     Failed(Failure),
 }
@@ -90,6 +92,7 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
         ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", None),
         ApiError::Busy => (S::SERVICE_UNAVAILABLE, "server_busy", None),
         ApiError::Crowded => (S::SERVICE_UNAVAILABLE, "too_many_connections", None),
+        ApiError::Loading(_) => (S::SERVICE_UNAVAILABLE, "model_loading", Some("model")),
         ApiError::Failed(Failure::Backend { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
         ApiError::Failed(Failure::ShuttingDown) => (S::SERVICE_UNAVAILABLE, "shutting_down", None),
         ApiError::Failed(Failure::Stalled(_)) => (S::REQUEST_TIMEOUT, "client_stalled", None),
@@ -135,6 +138,7 @@ fn message(error: &ApiError) -> String {
         ApiError::MethodNotAllowed => "this path takes another method; the Allow header says which".into(),
         ApiError::Busy => "too many requests are being read; ask again after the time in the Retry-After header".into(),
         ApiError::Crowded => "all connections are in use; ask again later".into(),
+        ApiError::Loading(model) => format!("model \"{model}\" is being loaded; ask again later"),
         ApiError::Failed(Failure::Stalled(limit)) => format!("the answer was not read for {limit:?}, so it was ended"),
         ApiError::Failed(Failure::ShuttingDown) => message_of(&Refusal::ShuttingDown, Fields::CHAT),
         ApiError::Failed(Failure::Backend { .. }) => ENGINE_FAILED.into(),
@@ -173,7 +177,7 @@ fn retry_seconds(error: &ApiError) -> Option<u64> {
             }
             _ => return None,
         },
-        ApiError::Busy | ApiError::Crowded => Duration::ZERO,
+        ApiError::Busy | ApiError::Crowded | ApiError::Loading(_) => Duration::ZERO,
         _ => return None,
     };
     Some((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1))
@@ -377,6 +381,7 @@ mod tests {
             (ApiError::BadPath("no UTF-8".into()), (400, "invalid_request_error", None, None)),
             (ApiError::MethodNotAllowed, (405, "method_not_allowed", None, None)),
             (ApiError::Busy, (503, "server_busy", None, Some(1))),
+            (ApiError::Loading("m".into()), (503, "model_loading", Some("model"), Some(1))),
             (ApiError::Crowded, (503, "too_many_connections", None, Some(1))),
             (ApiError::Failed(failed), (500, "backend_error", None, None)),
             (ApiError::Failed(Failure::ShuttingDown), (503, "shutting_down", None, None)),

@@ -9,7 +9,7 @@ pub(crate) async fn show() -> &'static str {
      POST /v1/embeddings         embeddings, as in the OpenAI API\n\
      POST /v1/responses          answers of which nothing is kept, as in the OpenAI API\n\
      POST /v1/messages           conversations, as in the Anthropic API; also /v1/messages/count_tokens\n\
-     POST /tokenize              tokens of a text, as in llama-server; also /detokenize, /apply-template\n\
+     POST /tokenize              as in llama-server; also /detokenize, /apply-template, /completion, /props, /slots\n\
      POST /chat                  EDISON's own protocol; also /chat/stream, /chat/cancel, /generate-title\n\
      GET  /v1/models             models and tiers that can be asked for\n\
      GET  /locks                 who holds each model, who waits, who held it before\n\

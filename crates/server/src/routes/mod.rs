@@ -6,6 +6,7 @@ pub(crate) mod edison;
 pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod index;
+pub(crate) mod llama;
 pub(crate) mod locks;
 pub(crate) mod messages;
 pub(crate) mod models;

@@ -7,6 +7,7 @@ mod anthropic;
 mod completions;
 mod embeddings;
 mod input;
+mod llama;
 mod messages;
 mod options;
 mod read;
@@ -20,6 +21,7 @@ mod unsupported;
 pub(crate) use anthropic::{count, messages as anthropic_messages};
 pub(crate) use completions::completion;
 pub(crate) use embeddings::{EmbeddingFormat, embeddings};
+pub(crate) use llama::llama_completion;
 pub(crate) use responses::responses;
 pub(crate) use tokens::{detokenize, template, tokenize};
 
@@ -149,17 +151,23 @@ fn fold_seed(seed: i64) -> u32 {
     (bits ^ (bits >> 32)) as u32
 }
 
-/// `max_completion_tokens` is the newer name of `max_tokens`.
+/// `max_completion_tokens` is the newer name of `max_tokens`, and `n_predict` is llama.cpp's.
 fn max_tokens(request: &GenerationFields) -> Result<Option<u32>, BadRequest> {
-    let older = positive("max_tokens", request.max_tokens)?;
-    let newer = positive("max_completion_tokens", request.max_completion_tokens)?;
-    match (older, newer) {
-        (Some(older), Some(newer)) if older != newer => Err(BadRequest::field(
-            "max_tokens",
-            format!("max_tokens is {older} and max_completion_tokens is {newer}: they mean the same, so give one"),
-        )),
-        (older, newer) => Ok(newer.or(older)),
+    let given = [
+        ("max_completion_tokens", request.max_completion_tokens),
+        ("max_tokens", request.max_tokens),
+        ("n_predict", request.n_predict.filter(|&n| n != -1)),
+    ];
+    let mut first = None;
+    for (field, number) in given {
+        let Some(number) = positive(field, number)? else { continue };
+        let (name, bound) = *first.get_or_insert((field, number));
+        if bound != number {
+            let message = format!("{field} is {number} and {name} is {bound}: they mean the same, so give one");
+            return Err(BadRequest::field(field, message));
+        }
     }
+    Ok(first.map(|(_, number)| number))
 }
 
 fn positive(field: &str, given: Option<i64>) -> Result<Option<u32>, BadRequest> {

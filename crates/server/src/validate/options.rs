@@ -1,13 +1,11 @@
 //! How the answer is to be generated: sampling, stop strings, its form, and what is told about it.
 
-use std::collections::BTreeMap;
-
 use backend::{Constraint, Dry, GenerateOptions, Mirostat, MirostatVersion, OutOfRange, Sampling, TokenId, Xtc};
 use serde_json::Value;
 
 use super::BadRequest;
 use crate::limits::{STOP_MAX_BYTES, STOPS_MAX};
-use crate::wire::generation::{GenerationFields, ResponseFormat, Stop};
+use crate::wire::generation::{GenerationFields, LogitBias, ResponseFormat, Stop};
 
 /// Reads everything about how to generate. An explicit 0 is a value, not an absence.
 pub(super) fn read(request: &mut GenerationFields, logprobs: Option<u32>) -> Result<GenerateOptions, BadRequest> {
@@ -96,13 +94,21 @@ fn mirostat(request: &GenerationFields) -> Result<Option<Mirostat>, BadRequest> 
     Ok(Some(Mirostat { version, tau: real(request.mirostat_tau, 5.0), eta: real(request.mirostat_eta, 0.1) }))
 }
 
-fn logit_bias(bias: Option<&BTreeMap<String, f64>>) -> Result<Vec<(TokenId, f32)>, BadRequest> {
-    let read = |(token, bias): (&String, &f64)| match token.parse() {
-        // To forbid a token, the protocol's clients write -100.
-        Ok(token) => Ok((token, *bias as f32)),
-        Err(_) => Err(BadRequest::field("logit_bias", "logit_bias must have numbers of tokens as keys")),
+fn logit_bias(bias: Option<&LogitBias>) -> Result<Vec<(TokenId, f32)>, BadRequest> {
+    let pair = |(token, bias): &(Value, Value)| {
+        let token = token.as_u64().and_then(|token| TokenId::try_from(token).ok());
+        // To forbid a token, llama.cpp's clients write false, and the protocol's -100.
+        let bias = if *bias == false { Some(f32::NEG_INFINITY) } else { bias.as_f64().map(|bias| bias as f32) };
+        token.zip(bias)
     };
-    bias.into_iter().flatten().map(read).collect()
+    let read: Option<Vec<_>> = match bias {
+        None => Some(Vec::new()),
+        Some(LogitBias::Object(object)) => {
+            object.iter().map(|(token, bias)| Some((token.parse().ok()?, *bias as f32))).collect()
+        }
+        Some(LogitBias::Pairs(pairs)) => pairs.iter().map(pair).collect(),
+    };
+    read.ok_or_else(|| BadRequest::field("logit_bias", "logit_bias must have numbers of tokens, and a number for each"))
 }
 
 fn texts(stop: Option<Stop>) -> Vec<String> {

@@ -117,6 +117,7 @@ fn a_bad_field_is_refused_by_name() {
         (json!({"max_tokens": -5}), "max_tokens", "from 1"),
         (json!({"max_completion_tokens": 1i64 << 33}), "max_completion_tokens", "from 1"),
         (json!({"max_tokens": 5, "max_completion_tokens": 6}), "max_tokens", "give one"),
+        (json!({"n_predict": 5, "max_completion_tokens": 6}), "n_predict", "give one"),
         (json!({"stop": ""}), "stop", "empty"),
         (json!({"stop": ["a", ""]}), "stop", "empty"),
         (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop", "4 are the most"),

@@ -46,7 +46,7 @@ pub(super) const CHAT: &[Rule] = &[
     Rule { field: "chat_template", is_neutral: Value::is_null, instead: NO_TEMPLATE },
     Rule { field: "samplers", is_neutral: is_empty, instead: "the order of the samplers is fixed; leave it out" },
     Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
-    Rule { field: "top_n_sigma", is_neutral: is_not_positive, instead: NO_SAMPLER },
+    Rule { field: "top_n_sigma", is_neutral: is_zero_or_less, instead: NO_SAMPLER },
     Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
     Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
     Rule { field: "best_of", is_neutral: is_one, instead: "every answer is given, and none chosen; give n" },
@@ -61,7 +61,7 @@ pub(super) const COMPLETION: &[Rule] = &[
     Rule { field: "suffix", is_neutral: is_empty_text, instead: "no model here fills a gap; leave it out" },
     Rule { field: "samplers", is_neutral: is_empty, instead: "the order of the samplers is fixed; leave it out" },
     Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
-    Rule { field: "top_n_sigma", is_neutral: is_not_positive, instead: NO_SAMPLER },
+    Rule { field: "top_n_sigma", is_neutral: is_zero_or_less, instead: NO_SAMPLER },
     Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
     Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
     Rule { field: "guided_json", is_neutral: Value::is_null, instead: GUIDED },
@@ -92,6 +92,30 @@ pub(super) const RESPONSES: &[Rule] = &[
         is_neutral: is_usual_service,
         instead: "x-edison-class says how urgent a request is; leave it out",
     },
+];
+
+const NO_SLOTS: &str = "requests get their lanes in order; leave it out";
+
+/// Those of llama-server's `/completion`.
+pub(super) const LLAMA: &[Rule] = &[
+    Rule { field: "samplers", is_neutral: is_empty, instead: "the order of the samplers is fixed; leave it out" },
+    Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
+    Rule { field: "top_n_sigma", is_neutral: is_zero_or_less, instead: NO_SAMPLER },
+    Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
+    Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
+    Rule { field: "image_data", is_neutral: is_empty, instead: TEXT_ONLY },
+    Rule { field: "id_slot", is_neutral: |value| value == -1, instead: NO_SLOTS },
+    Rule { field: "n_indent", is_neutral: is_zero, instead: "no model here takes it; leave it out" },
+    Rule { field: "n_keep", is_neutral: is_zero_or_less, instead: "what does not fit is refused; leave it out" },
+    Rule { field: "t_max_predict_ms", is_neutral: is_zero, instead: "give n_predict" },
+    Rule { field: "return_tokens", is_neutral: is_false, instead: "POST /tokenize tells tokens; leave it out" },
+    Rule {
+        field: "return_progress",
+        is_neutral: is_false,
+        instead: "x-edison-keep-alive-ms asks for it; leave it out",
+    },
+    Rule { field: "post_sampling_probs", is_neutral: is_false, instead: "n_probs tells them as the model gave them" },
+    Rule { field: "response_fields", is_neutral: is_empty, instead: "all fields are told; leave it out" },
 ];
 
 /// Those of a conversation of the Anthropic protocol.
@@ -152,8 +176,8 @@ fn is_one(value: &Value) -> bool {
     value.as_f64() == Some(1.0)
 }
 
-/// At 0 and below, llama.cpp's sampler is off.
-fn is_not_positive(value: &Value) -> bool {
+/// At 0 and below, it is off.
+fn is_zero_or_less(value: &Value) -> bool {
     value.as_f64().is_some_and(|value| value <= 0.0)
 }
 

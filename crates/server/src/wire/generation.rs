@@ -28,8 +28,7 @@ pub(crate) struct GenerationFields {
     pub(crate) mirostat: Option<i64>,
     pub(crate) mirostat_tau: Option<f64>,
     pub(crate) mirostat_eta: Option<f64>,
-    /// Token -> what is added to its logit.
-    pub(crate) logit_bias: Option<BTreeMap<String, f64>>,
+    pub(crate) logit_bias: Option<LogitBias>,
     pub(crate) presence_penalty: Option<f64>,
     pub(crate) frequency_penalty: Option<f64>,
     pub(crate) repeat_penalty: Option<f64>,
@@ -37,6 +36,8 @@ pub(crate) struct GenerationFields {
     pub(crate) seed: Option<i64>,
     pub(crate) max_tokens: Option<i64>,
     pub(crate) max_completion_tokens: Option<i64>,
+    /// llama.cpp's name for it; -1 is the model's own bound.
+    pub(crate) n_predict: Option<i64>,
     pub(crate) stop: Option<Stop>,
     pub(crate) stream: Option<bool>,
     pub(crate) stream_options: Option<StreamOptions>,
@@ -66,6 +67,16 @@ pub(crate) struct WrappedSchema {
     pub(crate) name: Option<String>,
     pub(crate) strict: Option<bool>,
     pub(crate) schema: Option<Value>,
+}
+
+/// What is added to the logits of single tokens.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected an object with tokens as keys, or an array of pairs")]
+pub(crate) enum LogitBias {
+    /// Token -> number.
+    Object(BTreeMap<String, f64>),
+    /// llama.cpp's: tokens with a number each, or with `false` for never.
+    Pairs(Vec<(Value, Value)>),
 }
 
 /// How an answer is streamed.

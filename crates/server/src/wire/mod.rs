@@ -7,6 +7,7 @@ pub(crate) mod embeddings;
 pub(crate) mod error;
 pub(crate) mod generation;
 pub(crate) mod input;
+pub(crate) mod llama;
 pub(crate) mod logprobs;
 pub(crate) mod messages;
 pub(crate) mod models;

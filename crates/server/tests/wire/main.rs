@@ -8,6 +8,7 @@ mod embeddings;
 mod endings;
 mod fake;
 mod keep_alive;
+mod llama;
 mod messages;
 mod protocol;
 mod responses;

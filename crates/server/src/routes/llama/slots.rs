@@ -1,0 +1,90 @@
+//! `GET /props` and `GET /slots`: a model and its lanes, as llama-server shows them. Neither takes a model lock.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use backend::Sampling;
+use serde::Deserialize;
+use serving::{LoadState, ModelView, Refusal};
+
+use crate::error::ApiError;
+use crate::state::App;
+use crate::validate::BadRequest;
+use crate::wire::llama::{DefaultParams, DefaultSettings, Modalities, NextToken, Props, Slot};
+
+/// Which model is meant; the first one where it is left out.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Which {
+    model: Option<String>,
+}
+
+type Asked = Result<Query<Which>, QueryRejection>;
+
+/// What takes effect where a request does not say.
+pub(crate) async fn props(State(app): State<Arc<App>>, which: Asked) -> Result<Json<Props>, ApiError> {
+    let (model, n_ctx) = model(&app, which)?;
+    let sampling = Sampling::default();
+    let params = DefaultParams {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        typical_p: sampling.typical_p,
+        repeat_penalty: sampling.repeat_penalty,
+        repeat_last_n: sampling.repeat_last_n,
+        presence_penalty: sampling.presence_penalty,
+        frequency_penalty: sampling.frequency_penalty,
+    };
+    Ok(Json(Props {
+        default_generation_settings: DefaultSettings { n_ctx, params },
+        total_slots: model.lanes.len(),
+        model_alias: model.id,
+        model_path: "",
+        modalities: Modalities { vision: false, audio: false },
+        build_info: concat!("edison ", env!("CARGO_PKG_VERSION")),
+        is_sleeping: false,
+    }))
+}
+
+/// The lanes, and how far whoever holds them is.
+pub(crate) async fn slots(State(app): State<Arc<App>>, which: Asked) -> Result<Json<Vec<Slot>>, ApiError> {
+    let (model, n_ctx) = model(&app, which)?;
+    let slot = |lane: serving::LaneView| Slot {
+        id: lane.lane,
+        id_task: lane.holder.as_ref().map_or(-1, |holder| i64::try_from(holder.ticket).unwrap_or(i64::MAX)),
+        n_ctx,
+        speculative: false,
+        is_processing: lane.holder.is_some(),
+        next_token: NextToken {
+            has_next_token: lane.holder.is_some(),
+            n_decoded: lane.holder.map_or(0, |holder| holder.tokens),
+        },
+    };
+    Ok(Json(model.lanes.into_iter().map(slot).collect()))
+}
+
+/// The model that is meant, and its context.
+fn model(app: &App, which: Asked) -> Result<(ModelView, u32), ApiError> {
+    let Query(which) = which.map_err(|rejection| {
+        let message = format!("the query could not be read: {}", rejection.body_text());
+        BadRequest { message, param: None }
+    })?;
+    let asked = which.model.unwrap_or_else(|| app.first_model());
+    let models = app.service.models();
+    let tier = app.service.tiers().into_iter().find(|(tier, _)| tier.as_str() == asked).map(|(_, id)| id);
+    let means =
+        |model: &ModelView| model.id == asked || model.names.contains(&asked) || tier.as_ref() == Some(&model.id);
+    let known = models.iter().map(|model| model.id.clone()).collect();
+    let Some(model) = models.into_iter().find(means) else {
+        return Err(Refusal::UnknownModel { asked, known }.into());
+    };
+    match (&model.state, model.context_len) {
+        (LoadState::Failed { reason }, _) => {
+            Err(Refusal::ModelUnavailable { model: model.id.clone(), reason: reason.clone() }.into())
+        }
+        (_, Some(n_ctx)) => Ok((model, n_ctx)),
+        (_, None) => Err(ApiError::Loading(model.id)),
+    }
+}
