@@ -9,7 +9,7 @@ use backend::{Embedding, EncodedPrompt, Event, EventStream, GenerateError, Gener
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{CancelOnDrop, Command, EmbedJob, Envelope, Job};
+use crate::engine::{BrokenFlag, CancelOnDrop, Command, EmbedJob, Envelope, Job};
 
 /// Events that may wait for their reader. The engine waits when they are more.
 const EVENTS_WAITING_MAX: usize = 32;
@@ -23,6 +23,8 @@ pub(crate) struct LlamaLane {
     /// Resolves when the engine is done with the latest command. At most one command is under way:
     /// the next is sent only after this resolved.
     working: Option<oneshot::Receiver<()>>,
+    /// Set by the engine from a failure to the reset that follows.
+    broken: BrokenFlag,
     #[cfg(test)]
     pub(crate) fault: Option<crate::engine::Fault>,
     #[cfg(test)]
@@ -42,6 +44,7 @@ impl LlamaLane {
             commands,
             number,
             working: None,
+            broken: BrokenFlag::default(),
             #[cfg(test)]
             fault: None,
             #[cfg(test)]
@@ -52,7 +55,8 @@ impl LlamaLane {
     fn send(&mut self, command: Command) -> Result<(), Gone> {
         debug_assert!(self.working.is_none(), "two commands under way");
         let (working, done) = oneshot::channel();
-        self.commands.try_send(Envelope { lane: self.number, command, working }).map_err(|_| Gone)?;
+        let broken = self.broken.clone();
+        self.commands.try_send(Envelope { lane: self.number, command, broken, working }).map_err(|_| Gone)?;
         self.working = Some(done);
         Ok(())
     }
@@ -91,6 +95,10 @@ impl Lane for LlamaLane {
 
     async fn quiesce(&mut self) {
         self.quiet().await;
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.is_set()
     }
 
     async fn reset(&mut self) -> Result<(), LaneBroken> {

@@ -11,6 +11,8 @@ pub(crate) struct Envelope {
     /// Which lane of the engine it is for, from 0.
     pub(crate) lane: usize,
     pub(crate) command: Command,
+    /// The lane's own; from now on the engine's as well.
+    pub(crate) broken: BrokenFlag,
     /// Dropped when the engine has stopped touching anything for this command, whichever way it ended.
     pub(crate) working: oneshot::Sender<()>,
 }
@@ -56,6 +58,22 @@ pub(crate) enum Fault {
     Step,
     /// Goes on working after the prompt until the test drops the other end, whatever is cancelled.
     Hold(std::sync::mpsc::Receiver<()>),
+}
+
+/// Whether a lane broke and was not reset since. The lane looks at it when its command is done with: a client that left
+/// does not read the error that says so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BrokenFlag(Arc<AtomicBool>);
+
+impl BrokenFlag {
+    pub(crate) fn is_set(&self) -> bool {
+        // Written before the sign that the command is done with goes, and read after it: that is order enough.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, broken: bool) {
+        self.0.store(broken, Ordering::Relaxed);
+    }
 }
 
 /// Whether somebody still wants the result.

@@ -26,7 +26,7 @@ mod thread;
 mod vocabulary;
 
 pub(crate) use embedder::Pooling;
-pub(crate) use job::{CancelFlag, CancelOnDrop, Command, EmbedJob, Envelope, Job};
+pub(crate) use job::{BrokenFlag, CancelFlag, CancelOnDrop, Command, EmbedJob, Envelope, Job};
 pub(crate) use memory::estimate;
 pub(crate) use thread::{Order, spawn};
 

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::cache::{Cache, Reuse};
 use super::embedder::{Embedder, Embeds, NoVector};
-use super::job::{Command, Envelope, Job};
+use super::job::{BrokenFlag, Command, Envelope, Job};
 use super::schedule::{self, Share, Want};
 use super::session::{Part, Session};
 use super::task::Task;
@@ -35,7 +35,7 @@ struct Slot {
     task: Option<Task>,
     embeds: Option<Embeds>,
     /// Set by a failure, until the lane is reset.
-    is_broken: bool,
+    broken: BrokenFlag,
 }
 
 /// An engine: a context and its lanes.
@@ -62,7 +62,7 @@ impl<'model> Engine<'model> {
     pub(super) fn new(session: Session<'model>, cores: Cores) -> Self {
         let limits = session.shared().limits;
         let step = limits.step_tokens as usize;
-        let slot = || Slot { cache: Cache::new(step), task: None, embeds: None, is_broken: false };
+        let slot = || Slot { cache: Cache::new(step), task: None, embeds: None, broken: BrokenFlag::default() };
         let slots = (0..limits.lanes).map(|_| slot()).collect();
         let embedder = Embedder::new(session.shared());
         Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
@@ -92,7 +92,8 @@ impl<'model> Engine<'model> {
     }
 
     /// Carries a command out, or begins to.
-    fn take(&mut self, Envelope { lane, command, working }: Envelope) {
+    fn take(&mut self, Envelope { lane, command, broken, working }: Envelope) {
+        self.slots[lane].broken = broken;
         match command {
             Command::Generate(job) => self.begin(lane, job, working),
             Command::Embed(job) => self.slots[lane].embeds = Some(Embeds::new(job, working)),
@@ -104,7 +105,7 @@ impl<'model> Engine<'model> {
     fn begin(&mut self, lane: usize, job: Box<Job>, working: oneshot::Sender<()>) {
         // A reader that has left by now hears nothing, which is its right.
         let refuse = |error| drop(job.events.try_send(Err(error)));
-        if self.slots[lane].is_broken {
+        if self.slots[lane].broken.is_set() {
             return refuse(GenerateError::LaneBroken { reason: NEEDS_RESET.to_string() });
         }
         let shared = self.session.shared();
@@ -150,7 +151,7 @@ impl<'model> Engine<'model> {
         }
         let slot = &mut self.slots[lane];
         slot.cache.cut(0);
-        slot.is_broken = false;
+        slot.broken.set(false);
         Ok(())
     }
 
@@ -176,7 +177,7 @@ impl<'model> Engine<'model> {
         for slot in &mut self.slots {
             let Some(mut embeds) = slot.embeds.take() else { continue };
             worked = true;
-            if slot.is_broken {
+            if slot.broken.is_set() {
                 embeds.end(Some(GenerateError::LaneBroken { reason: NEEDS_RESET.to_string() }));
                 continue;
             }
@@ -201,7 +202,7 @@ impl<'model> Engine<'model> {
             };
             tracing::error!(reason, "a text could not be embedded; the context for it is given up");
             self.embedder.close();
-            slot.is_broken = true;
+            slot.broken.set(true);
             embeds.end(Some(GenerateError::LaneBroken { reason }));
         }
         worked
@@ -340,7 +341,7 @@ impl<'model> Engine<'model> {
     }
 
     fn break_lane(&mut self, lane: usize, reason: String) -> GenerateError {
-        self.slots[lane].is_broken = true;
+        self.slots[lane].broken.set(true);
         self.give_up_context();
         GenerateError::LaneBroken { reason }
     }

@@ -70,6 +70,26 @@ async fn a_failure_breaks_the_lane_until_a_reset() {
     }
 }
 
+/// A client may leave before it hears that the engine failed; the lane must not go home as sound.
+/// Method: the reader leaves at the end of the prompt, after which the engine fails at once, whoever listens.
+#[tokio::test]
+async fn a_failure_that_nobody_heard_of_is_known_to_the_lane() {
+    let mut instance = instance().await;
+    for fault in [Fault::Panic, Fault::Decode] {
+        let request = instance.count().await;
+        instance.lane.fault = Some(fault);
+        assert!(!instance.lane.is_broken());
+        let mut events = instance.lane.generate(request);
+        while !matches!(events.next().await, Some(Ok(Event::Prompt { processed, total })) if processed == total) {}
+        drop(events);
+        instance.lane.quiesce().await;
+        assert!(instance.lane.is_broken());
+        instance.lane.reset().await.expect("the context can be rebuilt");
+        assert!(!instance.lane.is_broken());
+        kit::check_as_new(&instance.model, &mut instance.lane).await;
+    }
+}
+
 /// A lane may go home only when the engine has stopped.
 /// Method: the engine is kept at work after its stream was dropped; quiesce must wait, and again after being dropped.
 #[tokio::test]
