@@ -110,6 +110,11 @@ impl Instance {
         self.lock_state().clone()
     }
 
+    /// Whether it has its lanes now.
+    pub(crate) fn is_loaded(&self) -> bool {
+        matches!(*self.lock_state(), State::Ready(_))
+    }
+
     /// Waits until the model is loaded, or tells why it never will be.
     pub(crate) async fn loaded(&self) -> Result<Loaded, String> {
         loop {

@@ -34,7 +34,7 @@ pub(crate) struct Grant {
 }
 
 impl LiveRequest {
-    pub(crate) fn new(tag: u64, request_id: String, client: Option<String>, class: Class) -> Self {
+    pub(crate) fn new(tag: u64, request_id: String, client: Option<String>, class: Class, phase: Phase) -> Self {
         Self {
             tag,
             request_id,
@@ -42,7 +42,7 @@ impl LiveRequest {
             class,
             arrived: Instant::now(),
             granted: OnceLock::new(),
-            phase: AtomicU8::new(Phase::Loading as u8),
+            phase: AtomicU8::new(phase as u8),
             tokens: AtomicU32::new(0),
         }
     }
@@ -85,6 +85,12 @@ impl Live {
 
     pub(crate) fn leave(&self, tag: u64) {
         self.0.lock().expect("no code panics while it holds this mutex").remove(&tag);
+    }
+
+    /// Whether the id of any of them is one that is looked for.
+    pub(crate) fn any(&self, mut is: impl FnMut(&str) -> bool) -> bool {
+        let requests = self.0.lock().expect("no code panics while it holds this mutex");
+        requests.values().any(|request| is(&request.request_id))
     }
 
     pub(crate) fn get(&self, tag: u64) -> Option<Arc<LiveRequest>> {

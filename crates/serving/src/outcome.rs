@@ -181,11 +181,12 @@ impl Record {
             phase,
             ended: Ended::from(ending),
         };
-        instance.live.leave(live.tag);
         quietly(|| log(&outcome, ending));
         if let Some(observer) = observer {
             quietly(|| observer(&outcome));
         }
+        // After that: whoever finds that a request is no longer under way finds its outcome told.
+        instance.live.leave(live.tag);
         if let Some(held) = outcome.held() {
             instance.lock.record_hold(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX));
         }

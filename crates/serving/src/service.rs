@@ -27,7 +27,7 @@ use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, Wait, refused};
 use crate::{
     Class, EmbedRequest, Embeddings, Generation, Input, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome,
-    PlanError, Refusal, Request, ServiceConfig, Tier, embeddings, loading,
+    Phase, PlanError, Refusal, Request, ServiceConfig, Tier, embeddings, loading,
 };
 
 /// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
@@ -198,7 +198,8 @@ impl Service {
         let instance = inner.resolve(&asker.model)?;
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
         let Asker { id, client, class, queue_timeout, .. } = asker;
-        let live = Arc::new(LiveRequest::new(tag, id, client, class));
+        let phase = if instance.is_loaded() { Phase::Waiting } else { Phase::Loading };
+        let live = Arc::new(LiveRequest::new(tag, id, client, class, phase));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch, inner.observer.clone());
         let ask = Ask::new(class).tag(tag);
         let ask = prompt.map_or(ask, |prompt| instance.with_preference(ask, prompt));
@@ -243,6 +244,12 @@ impl Service {
     /// however many wait.
     pub fn states(&self) -> Vec<ModelState> {
         self.inner.instances.iter().map(|instance| instance.model_state()).collect()
+    }
+
+    /// Whether a request is under way whose id is one that is looked for: from its submission until its outcome is written.
+    /// `is` must not panic.
+    pub fn is_under_way(&self, mut is: impl FnMut(&str) -> bool) -> bool {
+        self.inner.instances.iter().any(|instance| instance.live.any(&mut is))
     }
 
     /// Which model each configured tier means.

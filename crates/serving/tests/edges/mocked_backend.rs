@@ -1,6 +1,6 @@
 //! The edges between the service and its backend: what fails, breaks and panics behind the contract.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backend::{
@@ -9,9 +9,9 @@ use backend::{
 };
 use futures_util::stream;
 use mockall::Sequence;
-use serving::{LoadState, Progress, Refusal, Service};
+use serving::{Ended, LoadState, ModelConfig, Outcome, Phase, Progress, Refusal, Service, ServiceConfig};
 
-use crate::mocks::{MockEngine, MockLane, OneToken, request, service, with_lane};
+use crate::mocks::{MockEngine, MockLane, OneToken, request, service, spec, with_lane};
 
 pub(crate) fn answer(text: &str) -> EventStream<'static> {
     let usage = Usage { prompt_tokens: 1, cached_tokens: 0, completion_tokens: 1 };
@@ -169,9 +169,9 @@ async fn a_conversation_comes_back_to_its_lane() {
         let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
         Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![lane(), lane()] })
     });
-    let mut model = serving::ModelConfig::new(crate::mocks::spec());
+    let mut model = ModelConfig::new(spec());
     model.spec.lanes = 2;
-    let config = serving::ServiceConfig { models: vec![model], ..serving::ServiceConfig::default() };
+    let config = ServiceConfig { models: vec![model], ..ServiceConfig::default() };
     let service = Service::start(config, Arc::new(engine)).expect("a consistent configuration");
     service.loaded().await;
     for text in ["first", "second", "second", "first", "first", "third"] {
@@ -186,4 +186,32 @@ async fn a_conversation_comes_back_to_its_lane() {
     let expected =
         [("first", on(0)), ("second", on(1)), ("second", on(1)), ("first", on(0)), ("first", on(0)), ("third", on(1))];
     assert!(lanes == expected || lanes.iter().rev().eq(&expected), "{lanes:?}");
+}
+
+/// Method: a model without room for anybody who waits; one comes while it loads, and one while its lane is lent.
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_at_once_is_written_with_the_phase_that_it_was_in() {
+    let mut lane = MockLane::new();
+    lane.expect_generate().returning(|_| Box::pin(stream::pending()));
+    lane.expect_quiesce().returning(|| ());
+    let mut engine = MockEngine::new();
+    engine.expect_load().return_once(move |_, _| {
+        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
+        Ok(LoadedModel { info, encoder: Arc::new(OneToken), lanes: vec![Box::new(lane)] })
+    });
+    let outcomes: Arc<Mutex<Vec<Outcome>>> = Arc::default();
+    let observer = {
+        let outcomes = Arc::clone(&outcomes);
+        Arc::new(move |outcome: &Outcome| outcomes.lock().expect("nobody panicked").push(outcome.clone()))
+    };
+    let models = vec![ModelConfig { queue_max: 0, ..ModelConfig::new(spec()) }];
+    let config = ServiceConfig { models, ..ServiceConfig::default() };
+    let service = Service::start_observed(config, Arc::new(engine), observer).expect("a consistent configuration");
+    service.submit(request("early")).expect_err("there is no lane yet");
+    service.loaded().await;
+    let _holds = service.submit(request("holds")).expect("the lane is free");
+    service.submit(request("late")).expect_err("the lane is lent");
+    let outcomes = outcomes.lock().expect("nobody panicked");
+    let written: Vec<_> = outcomes.iter().map(|o| (o.request_id.as_str(), o.ended, o.phase)).collect();
+    assert_eq!(written, [("early", Ended::Refused, Phase::Loading), ("late", Ended::Refused, Phase::Waiting)]);
 }
