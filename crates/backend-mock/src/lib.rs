@@ -63,4 +63,4 @@ pub use reply::Reply;
 pub use rules::{
     Call, FaultScript, FinishName, Objection, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time, When,
 };
-pub use stage::{Note, Stage};
+pub use stage::{Note, Stage, request_of};

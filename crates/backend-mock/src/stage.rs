@@ -16,6 +16,9 @@ const TESTS_MAX: usize = 4096;
 /// A request belongs to a test if [`enlist`](Self::enlist) said so, by the id in
 /// [`GenerateOptions::request_id`]. Each test counts its own calls and sequences, and may have
 /// rules of its own; all the others share one of each.
+///
+/// One request may take several generations, such as the choices of an answer. Their ids are the request's own, with `#`
+/// and more behind it.
 #[derive(Debug, Clone)]
 pub struct Stage(Arc<Mutex<State>>);
 
@@ -44,12 +47,15 @@ struct Test {
 #[derive(Debug, Default)]
 struct Request {
     test_id: String,
-    note: Option<Note>,
+    /// One for each generation that has reached an engine, in that order.
+    notes: Vec<Note>,
 }
 
-/// What the engine knows of a request that has reached it.
+/// What the engine knows of a generation that has reached it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Note {
+    /// The generation's id: that of its request, or that and a part of it behind `#`.
+    pub id: String,
     /// The number of the call, by model and by test.
     pub call: u64,
     /// The rule that answers.
@@ -78,7 +84,7 @@ impl Stage {
         let mut state = self.lock();
         let is_new = !state.requests.contains_key(request_id);
         if is_new {
-            state.requests.insert(request_id.to_owned(), Request { test_id: test_id.to_owned(), note: None });
+            state.requests.insert(request_id.to_owned(), Request { test_id: test_id.to_owned(), notes: Vec::new() });
         }
         is_new
     }
@@ -88,9 +94,9 @@ impl Stage {
         self.lock().requests.remove(request_id);
     }
 
-    /// What the engine knows of this request; `None` where it has not reached it.
-    pub fn note(&self, request_id: &str) -> Option<Note> {
-        self.lock().requests.get(request_id)?.note.clone()
+    /// What the engine knows of this request: of each of its generations that has reached it, in that order.
+    pub fn notes(&self, request_id: &str) -> Vec<Note> {
+        self.lock().requests.get(request_id).map(|request| request.notes.clone()).unwrap_or_default()
     }
 
     /// Gives a test rules of its own, and lets it count from the start.
@@ -109,7 +115,7 @@ impl Stage {
     pub(crate) fn choose(&self, heard: &Heard<'_>) -> (Chosen, String, u64) {
         let mut state = self.lock();
         let id = heard.options.request_id.as_deref();
-        let test_id = id.and_then(|id| state.requests.get(id)).map(|r| r.test_id.clone()).unwrap_or_default();
+        let test_id = id.and_then(|id| state.request(id)).map(|request| request.test_id.clone()).unwrap_or_default();
         let (seed, shared) = (state.seed, Arc::clone(&state.rules));
         let test = state.test(&test_id);
         let rules = test.rules.clone().unwrap_or(shared);
@@ -118,9 +124,14 @@ impl Stage {
         let ask = heard.ask(&test_id, *call, seed);
         let chosen = choose(&rules, &mut test.matched, &ask);
         let call = ask.call;
-        if let Some(request) = id.and_then(|id| state.requests.get_mut(id)) {
+        if let Some(id) = id
+            && let Some(request) = state.request(id)
+        {
+            let (rule, wires) = (chosen.rule.clone(), chosen.wires.clone());
             let objection = chosen.plan.as_ref().err().cloned();
-            request.note = Some(Note { call, rule: chosen.rule.clone(), wires: chosen.wires.clone(), objection });
+            // The same id again is another try of the same generation.
+            request.notes.retain(|note| note.id != id);
+            request.notes.push(Note { id: id.to_owned(), call, rule, wires, objection });
         }
         (chosen, test_id, call)
     }
@@ -128,7 +139,8 @@ impl Stage {
     /// Remembers why a request cannot be answered.
     pub(crate) fn object(&self, request_id: Option<&str>, objection: &str) {
         let mut state = self.lock();
-        let note = request_id.and_then(|id| state.requests.get_mut(id)?.note.as_mut());
+        let request = request_id.and_then(|id| Some((id, state.request(id)?)));
+        let note = request.and_then(|(id, request)| request.notes.iter_mut().find(|note| note.id == id));
         if let Some(note) = note {
             note.objection = Some(objection.to_owned());
         }
@@ -145,6 +157,12 @@ impl Stage {
 }
 
 impl State {
+    /// The request that a generation of this id belongs to.
+    fn request(&mut self, id: &str) -> Option<&mut Request> {
+        let whole = if self.requests.contains_key(id) { id } else { request_of(id) };
+        self.requests.get_mut(whole)
+    }
+
     fn test(&mut self, test_id: &str) -> &mut Test {
         if !self.tests.contains_key(test_id) {
             if self.order.len() >= TESTS_MAX
@@ -161,6 +179,11 @@ impl State {
         self.tests.remove(test_id);
         self.order.retain(|known| known != test_id);
     }
+}
+
+/// The id of the request that a generation of this id belongs to: what stands before the last `#`.
+pub fn request_of(id: &str) -> &str {
+    id.rsplit_once('#').map_or(id, |(request, _)| request)
 }
 
 /// What an engine heard, before it is known whose call it is.

@@ -238,20 +238,25 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// What the Anthropic protocol calls an error of this status.
+pub(crate) fn messages_kind(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "not_found_error",
+        StatusCode::PAYLOAD_TOO_LARGE => "request_too_large",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+        StatusCode::SERVICE_UNAVAILABLE => "overloaded_error",
+        status if status.is_server_error() => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
 /// The answer under `/v1/messages`: the same status and words in the error object of the Anthropic protocol.
 pub(crate) struct MessagesStyle(pub(crate) ApiError);
 
 impl MessagesStyle {
     /// The error object.
     pub(crate) fn object(error: &ApiError) -> MessagesError {
-        let kind = match classify(error).0 {
-            StatusCode::NOT_FOUND => "not_found_error",
-            StatusCode::PAYLOAD_TOO_LARGE => "request_too_large",
-            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
-            StatusCode::SERVICE_UNAVAILABLE => "overloaded_error",
-            status if status.is_server_error() => "api_error",
-            _ => "invalid_request_error",
-        };
+        let kind = messages_kind(classify(error).0);
         MessagesError { kind: "error", error: MessagesErrorObject { kind, message: message(error) } }
     }
 }

@@ -90,3 +90,42 @@ test("leaving frees the model, and the journal tells when", async (t) => {
   assert.ok(served.ticket > left.ticket);
   assert.equal(journal.overlaps, 0);
 });
+
+test("a turn with a tool", async (t) => {
+  const mock = server.forTest(t.name);
+  await mock.rules([
+    {
+      when: { tool: "get_weather", after_tool: false },
+      reply: { tool_calls: [{ name: "get_weather", arguments: { city: "Paris" } }] },
+    },
+    { when: { result_of: "get_weather" }, reply: { template: "It is {{ result }}." } },
+  ]);
+  const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+  const tools = [{ type: "function", function: { name: "get_weather", parameters } }];
+  const messages = [{ role: "user", content: "How is the weather?" }];
+  const ask = async () => (await mock.openai.chat.completions.create({ model: "fast", messages, tools })).choices[0];
+  const choice = await ask();
+  const [call] = choice.message.tool_calls;
+  assert.deepEqual([choice.finish_reason, call.function.name], ["tool_calls", "get_weather"]);
+  assert.deepEqual(JSON.parse(call.function.arguments), { city: "Paris" });
+  messages.push(choice.message, { role: "tool", tool_call_id: call.id, content: "sunny" });
+  assert.equal((await ask()).message.content, "It is sunny.");
+});
+
+test("an answer of a given form", async (t) => {
+  const mock = server.forTest(t.name);
+  await mock.rules([{ when: { json: true }, reply: { json: true } }]);
+  const properties = { name: { type: "string" }, age: { type: "integer", minimum: 18 } };
+  const schema = { type: "object", properties, required: ["name", "age"], additionalProperties: false };
+  const form = { type: "json_schema", json_schema: { name: "person", schema, strict: true } };
+  const person = JSON.parse(text(await mock.chat("Who?", { response_format: form })));
+  assert.deepEqual(Object.keys(person).sort(), ["age", "name"]);
+  assert.ok(person.age >= 18);
+});
+
+test("embeddings of like texts are near", async (t) => {
+  const input = ["the weather in Paris", "weather of Paris", "quarterly tax report"];
+  const { data } = await server.forTest(t.name).openai.embeddings.create({ model: "fast", input });
+  const near = (a, b) => data[a].embedding.reduce((sum, value, at) => sum + value * data[b].embedding[at], 0);
+  assert.ok(near(0, 1) > 2 * near(0, 2));
+});

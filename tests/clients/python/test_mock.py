@@ -1,7 +1,9 @@
 """The real `openai` package against `edison mock`: what a program does when its LLM does this or that."""
+import json
 import threading
 
 import openai
+import pydantic
 import pytest
 
 
@@ -77,3 +79,64 @@ def test_requests_to_one_model_are_served_one_after_the_other(mock):
     grants = mock.journal()["grants"]
     assert len(grants) == 4
     assert all(a["released_ms"] <= b["granted_ms"] for a, b in zip(grants, grants[1:]))
+
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+def test_a_turn_with_a_tool(mock):
+    mock.rules(
+        {"when": {"tool": "get_weather", "after_tool": False},
+         "reply": {"tool_calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}]}},
+        {"when": {"result_of": "get_weather"}, "reply": {"template": "It is {{ result }}."}},
+    )
+    messages = [{"role": "user", "content": "How is the weather?"}]
+    ask = lambda: mock.client.chat.completions.create(model="fast", messages=messages, tools=[TOOL]).choices[0]
+    choice = ask()
+    [call] = choice.message.tool_calls
+    assert (choice.finish_reason, call.function.name) == ("tool_calls", "get_weather")
+    assert json.loads(call.function.arguments) == {"city": "Paris"}
+    messages += [choice.message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+    assert ask().message.content == "It is sunny."
+    assert [r["outcome"] for r in mock.journal()["requests"]] == ["finished_tool_calls", "finished"]
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+def test_a_model_of_pydantic_comes_back_without_a_rule_for_its_fields(mock):
+    mock.rules({"when": {"json": True}, "reply": {"json": True}})
+    messages = [{"role": "user", "content": "Who?"}]
+    reply = mock.client.chat.completions.parse(model="fast", messages=messages, response_format=Person)
+    assert isinstance(reply.choices[0].message.parsed, Person)
+
+
+def test_embeddings_of_like_texts_are_near(mock):
+    texts = ["the weather in Paris", "weather of Paris", "quarterly tax report"]
+    a, b, c = (item.embedding for item in mock.client.embeddings.create(model="fast", input=texts).data)
+    near = lambda x, y: sum(p * q for p, q in zip(x, y))
+    assert near(a, b) > 2 * near(a, c)
+
+
+def test_choices_are_calls_of_their_own(mock):
+    mock.rules({"reply": ["one", "two"]})
+    reply = mock.chat("x", n=2, logprobs=True)
+    assert [choice.message.content for choice in reply.choices] == ["one", "two"]
+    assert "".join(token.token for token in reply.choices[1].logprobs.content) == "two"
+    [row] = mock.journal()["requests"]
+    assert [row["ticket"], row["parts"][0]["ticket"]] == sorted([row["ticket"], row["parts"][0]["ticket"]])
+
+
+def test_the_responses_api_thinks_first(mock):
+    mock.rules({"reply": {"reasoning": "They want a reason.", "text": "Because."}})
+    reply = mock.client.responses.create(model="fast", input="Why?")
+    assert reply.output_text == "Because."
+    assert [item.type for item in reply.output] == ["reasoning", "message"]

@@ -33,9 +33,8 @@ impl Entry {
         Body::new(Read { inner, kept: Arc::clone(&self.body) })
     }
 
-    /// The answer has this status.
-    pub(super) fn answering(&self, status: u16, faults: Vec<&'static str>) {
-        let body = self.taken_body();
+    /// The answer has this status; `body` is what was asked.
+    pub(super) fn answering(&self, status: u16, body: Value, faults: Vec<&'static str>) {
         self.world.log.tell(self.number, |request| {
             (request.status, request.body, request.faults) = (Some(status), body, faults);
         });
@@ -47,7 +46,8 @@ impl Entry {
         Body::new(Written { inner: Some(inner), tamper, entry: self })
     }
 
-    fn taken_body(&self) -> Value {
+    /// What was asked, as far as it was read by now. Taken once.
+    pub(super) fn taken_body(&self) -> Value {
         let bytes = std::mem::take(&mut *self.body.lock().unwrap_or_else(PoisonError::into_inner));
         if bytes.is_empty() {
             return Value::Null;
@@ -58,9 +58,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(note) = self.world.stage.note(&self.request_id) {
-            self.world.log.noted(self.number, note);
-        }
+        self.world.log.noted(self.number, self.world.stage.notes(&self.request_id));
         self.world.stage.dismiss(&self.request_id);
         let (body, is_complete) = (self.taken_body(), self.is_complete);
         self.world.log.tell(self.number, |request| {

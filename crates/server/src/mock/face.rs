@@ -17,6 +17,7 @@ use serde_json::json;
 use super::control;
 use super::entry::Entry;
 use super::server::Shared;
+use super::style::Style;
 use super::tamper::Tamper;
 use crate::request_id::HEADER as REQUEST_ID;
 
@@ -63,31 +64,33 @@ async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Result<
     let request_id = shared.enlist(&world, given.as_ref(), test_id.as_deref().unwrap_or_default());
     // Unique among those under way, so that the engine's notes find their request.
     head.headers.insert(REQUEST_ID, HeaderValue::from_str(&request_id).expect("an id is visible ASCII"));
+    let style = Style::of(head.uri.path());
     let number = world.log.came(&request_id, test_id, head.uri.path());
     let entry = Entry::new(Arc::clone(&world), number, request_id.clone());
     let body = entry.reading(body);
     let response = hyper::service::Service::call(&app, Request::from_parts(head, body)).await?;
 
-    let note = world.stage.note(&request_id).unwrap_or_default();
-    let (mut response, mut faults) = scripted(response, &note);
+    let notes = world.stage.notes(&request_id);
+    let (mut response, mut faults) = scripted(response, style, &notes);
     if let Some(given) = given {
         response.headers_mut().insert(REQUEST_ID, given);
     }
+    let asked = entry.taken_body();
     let is_stream =
         response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let is_answer = response.status() == StatusCode::OK;
-    let tamper = Tamper::new(if is_answer { &note.wires } else { &[] }, is_stream);
+    let wires = notes.iter().flat_map(|note| &note.wires).filter(|_| response.status() == StatusCode::OK);
+    let tamper = Tamper::new(wires, is_stream.then(|| style.preamble(&asked)));
     faults.extend(tamper.name());
     if tamper.name() == Some("malformed") {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
-    entry.answering(response.status().as_u16(), faults);
+    entry.answering(response.status().as_u16(), asked, faults);
     Ok(response.map(|body| entry.writing(body, tamper)))
 }
 
 /// The answer that the script wants instead of the one there is.
-fn scripted(response: Response, note: &Note) -> (Response, Vec<&'static str>) {
-    let status = note.wires.iter().find_map(|wire| match wire {
+fn scripted(response: Response, style: Style, notes: &[Note]) -> (Response, Vec<&'static str>) {
+    let status = notes.iter().flat_map(|note| &note.wires).find_map(|wire| match wire {
         Wire::Status { status, retry_after } => Some((*status, *retry_after)),
         _ => None,
     });
@@ -102,11 +105,11 @@ fn scripted(response: Response, note: &Note) -> (Response, Vec<&'static str>) {
     if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
         return (response, Vec::new());
     }
-    match (status, &note.objection) {
+    match (status, notes.iter().find_map(|note| note.objection.as_ref())) {
         (Some((status, retry_after)), _) => {
             let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let message = format!("the script answers this call with {status}");
-            let mut instead = error(code, &message, "scripted_fault");
+            let mut instead = style.error(code, &message, "scripted_fault");
             if let Some(time) = retry_after {
                 let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
                 instead.headers_mut().insert(RETRY_AFTER, HeaderValue::from(millis.div_ceil(1000)));
@@ -114,15 +117,11 @@ fn scripted(response: Response, note: &Note) -> (Response, Vec<&'static str>) {
             }
             (keep(instead), vec!["status"])
         }
-        (None, Some(objection)) => (keep(error(StatusCode::BAD_REQUEST, objection, "no_scripted_answer")), Vec::new()),
+        (None, Some(objection)) => {
+            (keep(style.error(StatusCode::BAD_REQUEST, objection, "no_scripted_answer")), Vec::new())
+        }
         (None, None) => (response, Vec::new()),
     }
-}
-
-fn error(status: StatusCode, message: &str, code: &str) -> Response {
-    let kind = if status.is_client_error() { "invalid_request_error" } else { "server_error" };
-    let error = json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
-    (status, Json(error)).into_response()
 }
 
 /// An answer of a control route that says what is wrong.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backend_mock::Note;
+use backend_mock::{Note, request_of};
 use serde::Serialize;
 use serde_json::Value;
 use serving::Outcome;
@@ -16,6 +16,9 @@ use crate::wire::names::class_name;
 
 /// Requests that are remembered; the oldest is forgotten for one more.
 const REQUESTS_MAX: usize = 10_000;
+
+/// The longest time between two looks at whether everything is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What happened since the start, or since the latest reset or script.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -81,6 +84,28 @@ pub struct JournalRequest {
     pub phase: Option<&'static str>,
     /// Whether its answer was sent to the end. `None` while it is under way; `false` where the client left.
     pub answered: Option<bool>,
+    /// Its other parts, where it has several: of a request with `n` choices all but the first.
+    pub parts: Vec<JournalPart>,
+}
+
+/// A further part of a request, which waits and holds a lane by itself. Its fields are those of the request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is explained at the request's field of the same name")]
+pub struct JournalPart {
+    /// The request's id and what it is of it: `r1#1` is the second choice.
+    pub id: String,
+    pub call: Option<u64>,
+    pub rule: Option<String>,
+    pub objection: Option<String>,
+    pub ticket: Option<u64>,
+    pub lane: Option<u64>,
+    pub waited_ms: Option<f64>,
+    pub granted_ms: Option<f64>,
+    pub released_ms: Option<f64>,
+    pub tokens: Option<u32>,
+    pub outcome: Option<String>,
+    pub phase: Option<&'static str>,
 }
 
 /// A lane that was held.
@@ -150,35 +175,21 @@ impl Log {
     }
 
     /// The engine knows something of a request.
-    pub(super) fn noted(&self, number: u64, note: Note) {
-        self.tell(number, |request| {
-            request.call = Some(note.call);
-            request.rule = note.rule;
-            request.objection = note.objection;
-        });
+    pub(super) fn noted(&self, number: u64, notes: Vec<Note>) {
+        self.tell(number, |request| request.note(notes));
     }
 
-    /// The service has ended a request.
+    /// The service has ended a request, or a part of one.
     pub(super) fn ended(&self, outcome: &Outcome) {
         let number = {
             let entries = self.lock();
-            let mut known = entries.requests.iter().rev();
-            // An id that is used again is another request's by now only where this one had its outcome.
-            known.find(|r| r.request_id == outcome.request_id && r.outcome.is_none()).map(|r| r.number)
+            let whole = request_of(&outcome.request_id);
+            // An id can be used again, but not while a request of that id is under way; so the latest is meant.
+            let is = |r: &&JournalRequest| r.request_id == outcome.request_id || r.request_id == whole;
+            entries.requests.iter().rev().find(is).map(|request| request.number)
         };
         let Some(number) = number else { return };
-        self.tell(number, |request| {
-            request.model = Some(outcome.model.clone());
-            request.class = Some(class_name(outcome.class));
-            request.ticket = outcome.ticket;
-            request.lane = outcome.lane;
-            request.waited_ms = Some(millis(outcome.waited()));
-            request.granted_ms = outcome.granted.map(millis);
-            request.released_ms = outcome.released.map(millis);
-            request.tokens = Some(outcome.tokens);
-            request.outcome = Some(outcome.ended.as_str().to_owned());
-            request.phase = Some(outcome.phase.as_str());
-        });
+        self.tell(number, |request| request.end(outcome));
     }
 
     /// Forgets the requests of a test.
@@ -203,13 +214,11 @@ impl World {
     /// What happened, of one test or of all.
     pub(super) fn journal(&self, test_id: Option<&str>) -> Journal {
         let (mut requests, forgotten) = self.log.requests(test_id);
-        for request in requests.iter_mut().filter(|request| request.call.is_none()) {
+        for request in requests.iter_mut().filter(|request| request.answered.is_none()) {
             // Still under way: the engine may know more than what has been written down.
-            if let Some(note) = self.stage.note(&request.request_id) {
-                (request.call, request.rule, request.objection) = (Some(note.call), note.rule, note.objection);
-            }
+            request.note(self.stage.notes(&request.request_id));
         }
-        let mut grants: Vec<Grant> = requests.iter().filter_map(Grant::of).collect();
+        let mut grants: Vec<Grant> = requests.iter().flat_map(Grant::of).collect();
         grants.sort_by(|a, b| a.granted_ms.total_cmp(&b.granted_ms).then(a.ticket.cmp(&b.ticket)));
         Journal { overlaps: self.engines.n_overlaps(), forgotten, requests, grants }
     }
@@ -224,13 +233,13 @@ impl World {
             loop {
                 changes.borrow_and_update();
                 let (requests, _) = self.log.requests(test_id);
-                // One that was answered before it was put into a queue never gets an outcome.
-                let is_over = |request: &JournalRequest| {
-                    request.answered.is_some() && (request.outcome.is_some() || !self.has(&request.request_id))
-                };
-                if requests.iter().all(is_over) || changes.changed().await.is_err() {
+                let is_over = |request: &JournalRequest| request.answered.is_some() && !self.has(&request.request_id);
+                if requests.iter().all(is_over) {
                     return;
                 }
+                // A request goes on to be under way for a moment after its outcome was told, so a change is not the last
+                // reason to look.
+                let _change = tokio::time::timeout(LOOK_AGAIN, changes.changed()).await;
             }
         };
         // Late is late; the journal shows who is still under way.
@@ -238,16 +247,72 @@ impl World {
     }
 }
 
+impl JournalRequest {
+    /// What an engine knows of it and its parts.
+    fn note(&mut self, notes: Vec<Note>) {
+        for note in notes {
+            let Note { id, call, rule, objection, .. } = note;
+            if id == self.request_id {
+                (self.call, self.rule, self.objection) = (Some(call), rule, objection);
+            } else {
+                let part = self.part(&id);
+                (part.call, part.rule, part.objection) = (Some(call), rule, objection);
+            }
+        }
+    }
+
+    /// The service has ended it, or a part of it.
+    fn end(&mut self, outcome: &Outcome) {
+        self.model = Some(outcome.model.clone());
+        self.class = Some(class_name(outcome.class));
+        let of_part = JournalPart {
+            ticket: outcome.ticket,
+            lane: outcome.lane,
+            waited_ms: Some(millis(outcome.waited())),
+            granted_ms: outcome.granted.map(millis),
+            released_ms: outcome.released.map(millis),
+            tokens: Some(outcome.tokens),
+            outcome: Some(outcome.ended.as_str().to_owned()),
+            phase: Some(outcome.phase.as_str()),
+            ..JournalPart::default()
+        };
+        if outcome.request_id != self.request_id {
+            let part = self.part(&outcome.request_id);
+            let JournalPart { id, call, rule, objection, .. } = std::mem::take(part);
+            *part = JournalPart { id, call, rule, objection, ..of_part };
+            return;
+        }
+        let JournalPart { ticket, lane, waited_ms, granted_ms, released_ms, tokens, outcome, phase, .. } = of_part;
+        (self.ticket, self.lane, self.tokens) = (ticket, lane, tokens);
+        (self.waited_ms, self.granted_ms, self.released_ms) = (waited_ms, granted_ms, released_ms);
+        (self.outcome, self.phase) = (outcome, phase);
+    }
+
+    /// The part of this id; the parts are in the order of their ids.
+    fn part(&mut self, id: &str) -> &mut JournalPart {
+        // Shorter ones first, so that the tenth choice comes after the ninth.
+        let place = |part: &JournalPart| (part.id.len(), part.id.clone()).cmp(&(id.len(), id.to_owned()));
+        let at = match self.parts.binary_search_by(place) {
+            Ok(at) => at,
+            Err(at) => {
+                self.parts.insert(at, JournalPart { id: id.to_owned(), ..JournalPart::default() });
+                at
+            }
+        };
+        &mut self.parts[at]
+    }
+}
+
 impl Grant {
-    fn of(request: &JournalRequest) -> Option<Self> {
-        Some(Self {
-            model: request.model.clone()?,
-            ticket: request.ticket?,
-            lane: request.lane,
-            request_id: request.request_id.clone(),
-            granted_ms: request.granted_ms?,
-            released_ms: request.released_ms,
-        })
+    /// The lanes that a request and its parts were granted.
+    fn of(request: &JournalRequest) -> Vec<Self> {
+        let own = (&request.request_id, request.ticket, request.lane, request.granted_ms, request.released_ms);
+        let parts = request.parts.iter().map(|p| (&p.id, p.ticket, p.lane, p.granted_ms, p.released_ms));
+        let grant = |(id, ticket, lane, granted_ms, released_ms): (&String, Option<u64>, _, Option<f64>, _)| {
+            let (model, request_id) = (request.model.clone()?, id.clone());
+            Some(Self { model, ticket: ticket?, lane, request_id, granted_ms: granted_ms?, released_ms })
+        };
+        std::iter::once(own).chain(parts).filter_map(grant).collect()
     }
 }
 

@@ -44,13 +44,14 @@ mod read;
 mod record;
 mod script;
 mod server;
+mod style;
 mod tamper;
 mod world;
 
 pub use backend_mock::{
     Call, FaultScript, FinishName, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time, When,
 };
-pub use journal::{Grant, Journal, JournalRequest};
+pub use journal::{Grant, Journal, JournalPart, JournalRequest};
 pub use script::{LimitsScript, ModelScript, Script, ScriptError, TiersScript};
 pub use server::{Mock, MockServer, StartError};
 

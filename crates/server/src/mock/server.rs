@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use backend_mock::request_of;
 use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -54,11 +55,12 @@ impl Shared {
         Arc::clone(&self.world.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes the id that the client gave a request, or makes one: where it gave none, or one that is taken. Then somebody
-    /// else's notes would be taken for this request's.
+    /// Takes the id that the client gave a request, or makes one: where it gave none, or one that is taken or reads like a
+    /// part of another request. Then somebody else's notes would be taken for this request's.
     pub(super) fn enlist(&self, world: &World, given: Option<&HeaderValue>, test_id: &str) -> String {
         let given = given.and_then(|given| given.to_str().ok());
         if let Some(id) = given
+            && request_of(id) == id
             && !world.has(id)
             && world.stage.enlist(id, test_id)
         {

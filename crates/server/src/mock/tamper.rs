@@ -30,18 +30,17 @@ enum What {
 }
 
 impl Tamper {
-    /// What these faults do to a stream, or to an answer in one piece.
-    pub(super) fn new(wires: &[Wire], is_stream: bool) -> Self {
+    /// What these faults do to a stream of which so many events only begin it, or to an answer in one piece.
+    pub(super) fn new<'a>(wires: impl IntoIterator<Item = &'a Wire>, preamble: Option<u64>) -> Self {
         let (what, events) = wires
-            .iter()
+            .into_iter()
             .find_map(|wire| match wire {
                 Wire::Disconnect { events } => Some((What::Cut, *events)),
                 Wire::Malformed { events } => Some((What::Spoil, *events)),
                 _ => None,
             })
             .unwrap_or((What::Nothing, 0));
-        // The first event of a stream only says who speaks.
-        let left = is_stream.then(|| u64::from(events) + 1);
+        let left = preamble.map(|preamble| u64::from(events) + preamble);
         Self { what, left, is_spent: false, turns: TURNS }
     }
 
@@ -105,7 +104,7 @@ mod tests {
     use super::{MALFORMED, Tamper};
 
     fn passed(wire: Wire, is_stream: bool, pieces: &[&'static str]) -> (String, bool) {
-        let mut tamper = Tamper::new(&[wire], is_stream);
+        let mut tamper = Tamper::new(&[wire], is_stream.then_some(1));
         let mut out = Vec::new();
         for piece in pieces {
             if !tamper.is_spent() {

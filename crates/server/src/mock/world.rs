@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use backend::{Backend, LoadError, LoadProgress, LoadedModel, ModelSpec};
-use backend_mock::{MockBackend, Stage};
+use backend_mock::{MockBackend, Stage, request_of};
 use serving::{OutcomeObserver, Service};
 
 use super::journal::Log;
@@ -42,12 +42,9 @@ impl World {
         Ok(Self { script, service, stage, engines, log, app })
     }
 
-    /// Whether a request is still under way in the service.
+    /// Whether a request, or any part of it, is still under way in the service.
     pub(super) fn has(&self, request_id: &str) -> bool {
-        self.service.models().iter().any(|model| {
-            let holds = model.lanes.iter().filter_map(|lane| lane.holder.as_ref()).any(|h| h.request_id == request_id);
-            holds || model.waiting.iter().any(|waiter| waiter.request_id == request_id)
-        })
+        self.service.is_under_way(|id| request_of(id) == request_id || id == request_id)
     }
 }
 

@@ -3,11 +3,13 @@
 #![cfg(feature = "mock")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod contents;
 mod control;
 mod faults;
 mod isolation;
 mod journal;
 mod library;
+mod protocols;
 mod recording;
 mod rules;
 mod script;

@@ -116,7 +116,7 @@ impl Turn {
         let messages = vec![ChatMessage::new(Role::System, wish), ChatMessage::new(Role::User, &self.ask.message)];
         let sampling = Sampling { temperature: 0.3, ..Sampling::default() };
         let call = Call { tier: routed.tier, messages, sampling, max_tokens: 400 };
-        let steps = steps(&self.call(call, "-plan", events, false).await?.text);
+        let steps = steps(&self.call(call, "#plan", events, false).await?.text);
         if !steps.is_empty() {
             let _left = events.send(Event::Plan(steps.clone())).await;
         }
