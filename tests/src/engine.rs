@@ -34,5 +34,8 @@ pub fn requests(default: usize) -> usize {
 
 fn demo(name: &str) -> ModelConfig {
     let file = format!("{}/../fixtures/models/edison-demo-{name}.gguf", env!("CARGO_MANIFEST_DIR"));
-    ModelConfig::new(ModelSpec::new(name, ModelSource::File(PathBuf::from(file))))
+    let mut spec = ModelSpec::new(name, ModelSource::File(PathBuf::from(&file)));
+    let projector = PathBuf::from(file.replace(".gguf", "-mmproj.gguf"));
+    spec.projector = projector.is_file().then_some(ModelSource::File(projector));
+    ModelConfig::new(spec)
 }

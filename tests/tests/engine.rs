@@ -3,11 +3,13 @@
 //! Nothing here is timed. What runs at the same time is forced to: a client that does not read holds its lane, because
 //! the pipe to it is small and the engine waits for it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use edison_tests::chance::Chance;
 use edison_tests::client::{Client, chat};
 use edison_tests::engine::start;
 use edison_tests::world::overlap;
-use serde_json::Value;
+use serde_json::{Value, json};
 use serving::{Ended, Outcome, Service};
 
 const CLIENTS: usize = 16;
@@ -257,5 +259,48 @@ async fn leaving_in_the_prefill_of_a_long_prompt_frees_the_lane_before_its_end()
         cut_in_prefill += usize::from(left.ended == Ended::Cancelled && left.tokens == 0);
     }
     assert!(cut_in_prefill > 0, "ten tries, and none was caught in prefill");
+    assert_sound(&service);
+}
+
+/// The committed pictures, as a client sends them, and what is in them.
+const PICTURES: [(&[u8], &str); 3] = [
+    (include_bytes!("../../fixtures/images/red-circle.png"), "a red circle"),
+    (include_bytes!("../../fixtures/images/blue-square.png"), "a blue square"),
+    (include_bytes!("../../fixtures/images/green-cross.png"), "a green cross"),
+];
+
+fn seen(png: &[u8]) -> Value {
+    let url = format!("data:image/png;base64,{}", STANDARD.encode(png));
+    let parts = json!([
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "text", "text": "What is in this picture?"},
+    ]);
+    json!({"model": "vision", "temperature": 0, "messages": [{"role": "user", "content": parts}]})
+}
+
+/// S3 for pictures: clients that ask at once about different ones hear of their own. And a model that does not see says
+/// so, before it is anybody's turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_are_named_to_those_who_sent_them() {
+    let service = start(&["fast", "vision"]);
+    service.loaded().await;
+    let client = Client::of(&service);
+    let clients: Vec<_> = (0..9)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let (png, expected) = PICTURES[n % PICTURES.len()];
+                assert_eq!(client.chat(&seen(png)).await.content().await, expected);
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.expect("no client fails");
+    }
+    let mut blind = seen(PICTURES[0].0);
+    blind["model"] = "fast".into();
+    let refused = client.chat(&blind).await;
+    assert_eq!(refused.status.as_u16(), 400);
+    settle(&service).await;
     assert_sound(&service);
 }

@@ -175,14 +175,17 @@ impl Answerer {
         let options = &request.options;
         validate::request(&request.prompt, options, n_vocab, self.context_len).map_err(Trouble::Request)?;
         let guard = self.guard(&request.prompt.prompt, options).map_err(Trouble::Request)?;
-        let prompt = tokens(request);
+        let mut prompt = tokens(request);
+        let n_prompt = prompt.len();
+        // The samplers know words only.
+        prompt.retain(|&token| !is_picture(token));
         let left_out: &[TokenId] = if options.ignore_end { &self.ends } else { &[] };
         let stages = sampling::stages(&options.sampling, self.context_len, left_out);
         let forbidden = stages.iter().find_map(|stage| match stage {
             Stage::Bias(bias) => Some(bias.iter().filter(|(_, bias)| bias.is_infinite()).map(|&(token, _)| token)),
             _ => None,
         });
-        let room = self.context_len - u32::try_from(prompt.len()).expect("the prompt is shorter than the context");
+        let room = self.context_len - u32::try_from(n_prompt).expect("the prompt is shorter than the context");
         Ok(Answering {
             answerer: Arc::clone(self),
             chain: sampling::chain(&stages, &self.model, &prompt),
@@ -200,10 +203,19 @@ impl Answerer {
     }
 }
 
-/// The tokens of a prompt. It has been checked against the vocabulary.
+/// The tokens of a prompt, with [pictures](is_picture). It has been checked against the vocabulary.
 pub(crate) fn tokens(request: &GenerateRequest) -> Vec<LlamaToken> {
-    let token = |&id: &u32| LlamaToken::new(i32::try_from(id).expect("the request was checked against the vocabulary"));
-    request.prompt.tokens.iter().map(token).collect()
+    request.prompt.tokens.iter().map(|id| LlamaToken::new(id.cast_signed())).collect()
+}
+
+/// Whether this is no token but a part of a picture: one of [`backend::IMAGE_TOKENS`], which are negative to llama.cpp.
+pub(crate) fn is_picture(token: LlamaToken) -> bool {
+    token.0 < 0
+}
+
+/// Which of the prompt's pictures it is a part of.
+pub(crate) fn picture_number(token: LlamaToken) -> Option<usize> {
+    is_picture(token).then(|| (token.0.cast_unsigned() - backend::IMAGE_TOKENS) as usize)
 }
 
 impl Answering {

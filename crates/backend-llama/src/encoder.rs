@@ -9,7 +9,8 @@ use std::thread::available_parallelism;
 
 use async_trait::async_trait;
 use backend::{
-    Chat, ChatMessage, EncodedPrompt, GenerateOptions, Prompt, PromptEncoder, PromptError, TokenId, Tool, ToolChoice,
+    Chat, ChatMessage, EncodedPrompt, GenerateOptions, IMAGE_TOKENS, Image, Prompt, PromptEncoder, PromptError,
+    TokenId, Tool, ToolChoice,
 };
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
@@ -19,8 +20,10 @@ pub(crate) use self::borders::Borders;
 use self::feed::{Feed, Stop};
 use crate::answering::Answerer;
 use crate::engine::{CancelFlag, CancelOnDrop};
-use crate::specials::{ControlTexts, Piece};
-use crate::template::ChatTemplate;
+use crate::pictures::{Marks, Stretch};
+use crate::projector::Projector;
+use crate::specials::{ControlTexts, Piece, placeholders};
+use crate::template::{ChatTemplate, Input};
 
 /// Prompts up to this many bytes are encoded where the caller is, and longer ones on a thread for blocking work.
 /// Measured, a KiB takes 0.1 ms to render and 0.3 to 1 ms to tokenise; handing it over takes some ten microseconds.
@@ -36,6 +39,8 @@ pub(crate) struct Vocabulary {
     pub(crate) model: Arc<LlamaModel>,
     /// Knows what can be asked of an answer.
     pub(crate) answerer: Arc<Answerer>,
+    /// Measures pictures, where the model sees.
+    pub(crate) projector: Option<Arc<Projector>>,
     /// `None` where the model has no template, `Err` where it has one that does not compile.
     pub(crate) template: Option<Result<ChatTemplate, String>>,
     pub(crate) controls: ControlTexts,
@@ -137,6 +142,8 @@ impl LlamaEncoder {
 fn cost(prompt: &Prompt) -> usize {
     match prompt {
         Prompt::Text(text) => text.len(),
+        // To measure a picture takes long, and may have to wait for another one.
+        Prompt::Chat(chat) if chat.images().next().is_some() => usize::MAX,
         Prompt::Chat(chat) => {
             let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
             let message = |message: &ChatMessage| {
@@ -175,17 +182,81 @@ impl Vocabulary {
     }
 
     fn chat(&self, chat: &Chat, cancelled: &CancelFlag) -> Result<Vec<LlamaToken>, PromptError> {
-        let refuse = |reason: String| PromptError::Template { reason };
         let template = self.template()?;
-        // Not judged by their length before rendering: many templates leave out what an answer thought before it spoke.
         let mut input = template.input(chat);
+        let pictures: Vec<&Image> = chat.images().collect();
+        if pictures.is_empty() {
+            return self.rendered(template, input, |pieces| self.tokenize(pieces, cancelled));
+        }
+        let marks = Marks::new(placeholders(&[&mut input.messages, &mut input.tools]), pictures.len());
+        let marks = marks.map_err(|error| PromptError::Picture { reason: error.to_string() })?;
+        let input = template.input(&marks.set(chat));
+        self.rendered(template, input, |pieces| self.tokenize_with_pictures(pieces, &marks, &pictures, cancelled))
+    }
+
+    /// Renders what a template is given, and hands on what the tokenizer is to make of the text.
+    fn rendered(
+        &self,
+        template: &ChatTemplate,
+        mut input: Input,
+        tokenize: impl FnOnce(&[Piece<'_>]) -> Result<Vec<LlamaToken>, PromptError>,
+    ) -> Result<Vec<LlamaToken>, PromptError> {
+        let refuse = |reason: String| PromptError::Template { reason };
+        // Not judged by their length before rendering: many templates leave out what an answer thought before it spoke.
         let quoted = self.controls.quote(&mut [&mut input.messages, &mut input.tools]);
         let quoted = quoted.map_err(|error| refuse(error.to_string()))?;
         let rendered = template.render(&input).map_err(refuse)?;
         match quoted {
-            None => self.tokenize(&[Piece::Rendered(&rendered)], cancelled),
-            Some(quoted) => self.tokenize(&quoted.pieces(&rendered), cancelled),
+            None => tokenize(&[Piece::Rendered(&rendered)]),
+            Some(quoted) => tokenize(&quoted.pieces(&rendered)),
         }
+    }
+
+    /// Tokenises what stands between the pictures, and leaves each of them the room that it takes.
+    fn tokenize_with_pictures(
+        &self,
+        pieces: &[Piece<'_>],
+        marks: &Marks,
+        pictures: &[&Image],
+        cancelled: &CancelFlag,
+    ) -> Result<Vec<LlamaToken>, PromptError> {
+        let mut tokens = Vec::new();
+        let mut text = Vec::new();
+        for &piece in pieces {
+            let Piece::Rendered(rendered) = piece else {
+                text.push(piece);
+                continue;
+            };
+            for stretch in marks.cut(rendered) {
+                match stretch {
+                    Stretch::Text(stretch) => text.push(Piece::Rendered(stretch)),
+                    Stretch::Picture(number) => {
+                        tokens.append(&mut self.tokenize(&std::mem::take(&mut text), cancelled)?);
+                        tokens.extend(self.picture(number, pictures[number], tokens.len())?);
+                    }
+                }
+            }
+        }
+        tokens.append(&mut self.tokenize(&text, cancelled)?);
+        Ok(tokens)
+    }
+
+    /// The room that a picture takes after this many tokens.
+    fn picture(
+        &self,
+        number: usize,
+        image: &Image,
+        n_before: usize,
+    ) -> Result<impl Iterator<Item = LlamaToken> + use<>, PromptError> {
+        let refuse = |reason: String| PromptError::Picture { reason };
+        let projector = self.projector.as_ref().ok_or_else(|| refuse("the model does not see".to_string()))?;
+        let n_tokens = projector.n_tokens(image).map_err(refuse)?;
+        if n_before + n_tokens >= self.context_len as usize {
+            return Err(self.refusal(&Stop::Full { n_at_least: n_before + n_tokens }));
+        }
+        let number = TokenId::try_from(number).expect("a prompt has far fewer pictures");
+        let token = LlamaToken::new((IMAGE_TOKENS + number).cast_signed());
+        Ok(std::iter::repeat_n(token, n_tokens))
     }
 
     fn render(&self, prompt: &Prompt) -> Result<String, PromptError> {
@@ -278,8 +349,9 @@ impl Vocabulary {
     }
 }
 
+/// The tokenizer gives tokens of its own vocabulary; those below are of pictures.
 fn id(token: LlamaToken) -> TokenId {
-    TokenId::try_from(token.0).expect("the tokenizer gives tokens of its own vocabulary")
+    token.0.cast_unsigned()
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ mod lane;
 mod load;
 mod logprobs;
 mod output;
+mod pictures;
+mod projector;
 mod sampling;
 mod specials;
 mod template;

@@ -25,7 +25,7 @@ pub(crate) struct ControlTexts {
 
 /// The messages hold so many private-use characters that none is left to stand for a control text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("they contain the text of a control token, and every private-use character that could stand for it")]
+#[error("every private-use character that could stand for a control token or a picture is in them")]
 pub(crate) struct NoPlaceholder;
 
 /// What stands in for the control texts of one conversation.
@@ -161,7 +161,7 @@ pub(crate) fn each_text<'a>(value: &'a Value, show: &mut impl FnMut(&'a str)) {
 }
 
 /// Private-use characters that occur nowhere in the values.
-fn placeholders(values: &[&mut Value]) -> impl Iterator<Item = char> + use<> {
+pub(crate) fn placeholders(values: &[&mut Value]) -> impl Iterator<Item = char> + use<> {
     let private = '\u{f0000}'..='\u{10fffd}';
     let mut taken: BTreeSet<char> = BTreeSet::new();
     for value in values {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backend::{EncodedPrompt, GenerateOptions, LoadError, ModelSpec, TokenId};
+use backend::{EncodedPrompt, GenerateOptions, IMAGE_TOKENS, LoadError, ModelSpec, TokenId};
 use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
 
@@ -177,8 +177,15 @@ pub(crate) fn request(
     if options.logprobs.is_some_and(|n| n > GenerateOptions::LOGPROBS_MAX) {
         return Err(format!("logprobs may tell {} alternatives", GenerateOptions::LOGPROBS_MAX));
     }
+    // Something must come after a picture: its own tokens have no logits.
+    if tokens.last().is_some_and(|&token| token >= IMAGE_TOKENS) {
+        return Err("the prompt ends with a picture".to_string());
+    }
+    let n_pictures = prompt.prompt.images().count() as u64;
+    let is_picture = |token: TokenId| token.checked_sub(IMAGE_TOKENS).is_some_and(|n| u64::from(n) < n_pictures);
+    let words = tokens.iter().filter(|&&token| !is_picture(token));
     let biased = options.sampling.logit_bias.iter().map(|(token, _)| token);
-    match tokens.iter().chain(biased).find(|&&token| token >= n_vocab) {
+    match words.chain(biased).find(|&&token| token >= n_vocab) {
         None => Ok(()),
         Some(token) => Err(format!("token {token} is not in the model's vocabulary of {n_vocab}")),
     }

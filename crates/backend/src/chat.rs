@@ -1,5 +1,7 @@
 //! A conversation, as chat templates know it.
 
+use crate::{Image, PlacedImage};
+
 /// A conversation, and the tools that the model may call in its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chat {
@@ -19,6 +21,11 @@ impl Chat {
         Self { messages, ..Self::default() }
     }
 
+    /// Every picture, in the order of the messages and of the places in them.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        self.messages.iter().flat_map(|message| &message.images).map(|placed| &placed.image)
+    }
+
     /// Whether the answer may hold calls: there are tools, and they may be used.
     pub fn may_call(&self) -> bool {
         !self.tools.is_empty() && self.tool_choice != ToolChoice::None
@@ -32,6 +39,8 @@ pub struct ChatMessage {
     pub role: Role,
     /// What is said. Control tokens written out in it are text, never control tokens.
     pub content: String,
+    /// Pictures in it, in the order of their places; for the user only.
+    pub images: Vec<PlacedImage>,
     /// What the model thought before it said that, where the client sent it back; for the assistant only.
     pub reasoning: Option<String>,
     /// The calls of this message; for the assistant only.
@@ -43,7 +52,14 @@ pub struct ChatMessage {
 impl ChatMessage {
     /// A message of text.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), reasoning: None, tool_calls: Vec::new(), tool_call_id: None }
+        Self {
+            role,
+            content: content.into(),
+            images: Vec::new(),
+            reasoning: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
     }
 }
 

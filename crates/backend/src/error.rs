@@ -74,6 +74,12 @@ pub enum PromptError {
         /// The number that was given.
         token: u32,
     },
+    /// A picture cannot be shown to the model.
+    #[error("a picture cannot be used: {reason}")]
+    Picture {
+        /// What the engine objected to.
+        reason: String,
+    },
     /// The model has no chat template, so it takes plain text only.
     #[error("the model has no chat template")]
     NoTemplate,

@@ -14,6 +14,7 @@ mod chat;
 mod embedding;
 mod error;
 mod event;
+mod image;
 mod lane;
 mod model;
 mod options;
@@ -28,12 +29,13 @@ pub use chat::{Chat, ChatMessage, Role, Tool, ToolCall, ToolChoice};
 pub use embedding::Embedding;
 pub use error::{GenerateError, LaneBroken, LoadError, PromptError};
 pub use event::{CallPart, Candidate, Event, EventStream, Finish, FinishReason, Token, TokenLogprob, Usage};
+pub use image::{Image, NotAnImage, PlacedImage};
 pub use lane::Lane;
 pub use model::{
     Backend, Capabilities, LoadProgress, LoadedModel, MemoryEstimate, ModelInfo, ModelSource, ModelSpec, PromptEncoder,
     Tuning,
 };
 pub use options::{Constraint, GenerateOptions};
-pub use request::{EncodedPrompt, GenerateRequest, Prompt, TokenId};
+pub use request::{EncodedPrompt, GenerateRequest, IMAGE_TOKENS, Prompt, TokenId};
 pub use sampling::{Dry, Mirostat, MirostatVersion, OutOfRange, Sampling, Xtc};
 pub use text::{TextAssembler, Visible};

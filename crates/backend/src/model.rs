@@ -57,6 +57,8 @@ pub struct ModelSpec {
     pub name: String,
     /// Where the weights are.
     pub source: ModelSource,
+    /// Where the weights of its eyes are: the projector from pictures to tokens, for models that have one.
+    pub projector: Option<ModelSource>,
     /// Tokens that prompt and answer may have together, per lane. 0 takes what the model was trained with.
     pub context_len: u32,
     /// CPU threads that compute for this model, at least 1.
@@ -94,6 +96,7 @@ impl ModelSpec {
         Self {
             name: name.into(),
             source,
+            projector: None,
             context_len: 0,
             threads: 1,
             gpu_layers: 0,
@@ -157,11 +160,13 @@ pub struct Capabilities {
     pub logprobs: bool,
     /// [`Lane::embed`](crate::Lane::embed).
     pub embeddings: bool,
+    /// [`ChatMessage::images`](crate::ChatMessage::images).
+    pub vision: bool,
 }
 
 impl Capabilities {
     /// All of them.
-    pub const ALL: Self = Self { tools: true, constraints: true, logprobs: true, embeddings: true };
+    pub const ALL: Self = Self { tools: true, constraints: true, logprobs: true, embeddings: true, vision: true };
 }
 
 /// Turns prompts into tokens. Needs no lane, so any number of requests may ask at the same time.

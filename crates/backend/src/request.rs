@@ -1,9 +1,13 @@
 //! What a lane is asked to do.
 
-use crate::{Chat, GenerateOptions};
+use crate::{Chat, GenerateOptions, Image};
 
 /// A token's number in the model's vocabulary.
 pub type TokenId = u32;
+
+/// Numbers from here on are no tokens of a vocabulary. Each stands for a part of a picture: `IMAGE_TOKENS + n` for the one
+/// that [`Chat::images`] has at `n`, as often as the picture takes tokens.
+pub const IMAGE_TOKENS: TokenId = 1 << 31;
 
 /// What the model is to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +18,23 @@ pub enum Prompt {
     Text(String),
 }
 
+impl Prompt {
+    /// The pictures in it, in their order.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        let chat = match self {
+            Self::Chat(chat) => Some(chat),
+            Self::Text(_) => None,
+        };
+        chat.into_iter().flat_map(Chat::images)
+    }
+}
+
 /// A prompt that fits the context of the model that encoded it, and only of that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedPrompt {
     /// What was encoded.
     pub prompt: Prompt,
-    /// Its tokens: at least one, fewer than the context holds.
+    /// Its tokens, [pictures](IMAGE_TOKENS) included: at least one, fewer than the context holds.
     pub tokens: Vec<TokenId>,
 }
 

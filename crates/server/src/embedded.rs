@@ -45,6 +45,23 @@ impl Builtin {
     }
 }
 
+impl Builtin {
+    /// The file of its projector, where it sees.
+    #[cfg(feature = "demo-models")]
+    pub(crate) fn projector(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Fast | Self::Medium | Self::Deep => None,
+            Self::Vision => Some(include_bytes!("../../../fixtures/models/edison-demo-vision-mmproj.gguf")),
+        }
+    }
+
+    /// The file of its projector, where it sees.
+    #[cfg(not(feature = "demo-models"))]
+    pub(crate) fn projector(self) -> Option<&'static [u8]> {
+        None
+    }
+}
+
 impl fmt::Display for Builtin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

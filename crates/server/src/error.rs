@@ -73,6 +73,7 @@ impl Fields {
             Feature::Constraints => self.constraint,
             Feature::Logprobs => "logprobs",
             Feature::Embeddings => "model",
+            Feature::Vision => self.prompt,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// What one client may take from all the others. Every default is in the doc of its field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Bytes of a request's body. One more is answered with 413. Default 1 MiB.
+    /// Bytes of a request's body. One more is answered with 413. Default 8 MiB,
+    /// which is a photograph or two.
     pub body_max_bytes: usize,
     /// Bytes of all bodies that are being read or parsed at one time. A request waits for its part as long as
     /// `body_read_timeout`; then it is answered with 503. Default 64 MiB.
@@ -88,7 +89,7 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
-            body_max_bytes: 1024 * 1024,
+            body_max_bytes: 8 * 1024 * 1024,
             bodies_max_bytes: 64 * 1024 * 1024,
             body_read_timeout: Duration::from_secs(30),
             headers_max_bytes: 32 * 1024,

@@ -13,6 +13,8 @@ pub enum Feature {
     Logprobs,
     /// Embeddings.
     Embeddings,
+    /// Pictures in the prompt.
+    Vision,
 }
 
 impl Feature {
@@ -23,13 +25,16 @@ impl Feature {
             Self::Constraints => "constrained answers",
             Self::Logprobs => "log probabilities",
             Self::Embeddings => "embeddings",
+            Self::Vision => "eyes for pictures",
         }
     }
 
     /// What is asked for and not there: the first such thing.
     pub(crate) fn missing(has: Capabilities, prompt: &Prompt, options: &GenerateOptions) -> Option<Self> {
         let tools = matches!(prompt, Prompt::Chat(chat) if chat.may_call());
+        let pictures = matches!(prompt, Prompt::Chat(chat) if chat.images().next().is_some());
         let asked = [
+            (Self::Vision, pictures, has.vision),
             (Self::Tools, tools, has.tools),
             (Self::Constraints, options.constraint.is_some(), has.constraints),
             (Self::Logprobs, options.logprobs.is_some(), has.logprobs),
@@ -40,11 +45,15 @@ impl Feature {
 
 #[cfg(test)]
 mod tests {
-    use backend::{Capabilities, Chat, Constraint, GenerateOptions, Prompt, Tool, ToolChoice};
+    use backend::{
+        Capabilities, Chat, ChatMessage, Constraint, GenerateOptions, Image, PlacedImage, Prompt, Role, Tool,
+        ToolChoice,
+    };
 
     use super::Feature;
 
-    const NONE: Capabilities = Capabilities { tools: false, constraints: false, logprobs: false, embeddings: false };
+    const NONE: Capabilities =
+        Capabilities { tools: false, constraints: false, logprobs: false, embeddings: false, vision: false };
 
     fn chat(tool_choice: ToolChoice) -> Prompt {
         let tools = vec![Tool { name: "t".into(), description: None, parameters: None }];
@@ -57,8 +66,12 @@ mod tests {
         let plain = GenerateOptions::default();
         let likely = GenerateOptions { logprobs: Some(0), ..plain.clone() };
         let formed = GenerateOptions { constraint: Some(Constraint::JsonObject), ..plain.clone() };
+        let mut message = ChatMessage::new(Role::User, "?");
+        message.images.push(PlacedImage { at: 0, image: Image::new(1, 1, [0; 3]).expect("a pixel") });
+        let picture = Prompt::Chat(Chat::new(vec![message]));
         let cases = [
             (&text, &plain, None),
+            (&picture, &plain, Some(Feature::Vision)),
             (&text, &likely, Some(Feature::Logprobs)),
             (&text, &formed, Some(Feature::Constraints)),
             (&chat(ToolChoice::Auto), &plain, Some(Feature::Tools)),

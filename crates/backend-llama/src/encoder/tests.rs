@@ -22,6 +22,7 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
     let bos_wanted = wants_bos.then_some(bos);
     let vocabulary = Vocabulary {
         answerer: loaded.encoder.vocabulary.answerer.clone(),
+        projector: None,
         model,
         template,
         controls,

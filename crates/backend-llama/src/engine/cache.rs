@@ -7,6 +7,8 @@
 
 use llama_cpp_2::token::LlamaToken;
 
+use crate::answering::is_picture;
+
 /// How much is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
@@ -18,7 +20,7 @@ pub(super) enum Reuse {
     Tokens,
 }
 
-/// The tokens that a lane's cache holds, from position 0.
+/// The tokens that a lane's cache holds, from the first.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// The most tokens that are computed at once.
@@ -26,11 +28,13 @@ pub(super) struct Cache {
     tokens: Vec<LlamaToken>,
     /// Tokens from the front that were computed in whole steps: a multiple of `step`, at most as many as there are.
     n_in_steps: usize,
+    /// By how much the next position is behind the number of tokens. Some models give all parts of a picture few positions.
+    lag: usize,
 }
 
 impl Cache {
     pub(super) fn new(step: usize) -> Self {
-        Self { step, tokens: Vec::new(), n_in_steps: 0 }
+        Self { step, tokens: Vec::new(), n_in_steps: 0, lag: 0 }
     }
 
     /// How many tokens it holds.
@@ -38,9 +42,16 @@ impl Cache {
         self.tokens.len()
     }
 
+    /// The position of the next token.
+    pub(super) fn position(&self) -> usize {
+        self.tokens.len() - self.lag
+    }
+
     /// How many tokens of a prompt need not be computed again. At least one always does, for its logits.
     pub(super) fn reusable(&self, prompt: &[LlamaToken], reuse: Reuse) -> usize {
-        let common = self.tokens.iter().zip(prompt).take_while(|(held, wanted)| held == wanted).count();
+        // A picture is only known by its number in the prompt, and the first of one conversation is not that of another.
+        let same = |(held, wanted): &(&LlamaToken, &LlamaToken)| held == wanted && !is_picture(**held);
+        let common = self.tokens.iter().zip(prompt).take_while(same).count();
         let most = common.min(prompt.len().saturating_sub(1));
         match reuse {
             Reuse::Never => 0,
@@ -49,10 +60,17 @@ impl Cache {
         }
     }
 
-    /// Forgets everything from a position on.
+    /// Forgets everything from a token on, which is 0 or what [`reusable`](Self::reusable) said: before any picture.
     pub(super) fn cut(&mut self, len: usize) {
         self.tokens.truncate(len);
+        self.lag = 0;
         self.n_in_steps = self.n_in_steps.min(len) / self.step * self.step;
+    }
+
+    /// Remembers a picture, after which the next token stands at this position.
+    pub(super) fn push_picture(&mut self, tokens: &[LlamaToken], next: usize) {
+        self.push(tokens);
+        self.lag = self.tokens.len().saturating_sub(next);
     }
 
     /// Remembers what was computed at once.
@@ -118,6 +136,30 @@ mod tests {
         // A whole step, but not where a new run has one before it.
         cache.push(&tokens(8..12));
         assert_eq!(cache.reusable(&tokens(0..20), Reuse::Steps), 4);
+    }
+
+    /// Two conversations that begin alike may go on with different pictures, which have the same number.
+    #[test]
+    fn a_picture_is_never_found_again() {
+        let mut cache = Cache::new(4);
+        let prompt = tokens([0, 1, 2, 3, 4, 5, i32::MIN, i32::MIN, 8, 9]);
+        for step in [&prompt[..4], &prompt[4..6], &prompt[6..8], &prompt[8..]] {
+            cache.push(step);
+        }
+        assert_eq!([Reuse::Steps, Reuse::Tokens].map(|reuse| cache.reusable(&prompt, reuse)), [4, 6]);
+    }
+
+    /// A model may give a picture of four tokens one position.
+    #[test]
+    fn positions_lag_behind_after_a_picture_and_no_longer_when_it_is_forgotten() {
+        let mut cache = Cache::new(4);
+        cache.push(&tokens([0, 1]));
+        assert_eq!(cache.position(), 2);
+        cache.push_picture(&tokens([i32::MIN; 4]), 3);
+        cache.push(&tokens([7]));
+        assert_eq!((cache.len(), cache.position()), (7, 4));
+        cache.cut(2);
+        assert_eq!((cache.len(), cache.position()), (2, 2));
     }
 
     #[test]

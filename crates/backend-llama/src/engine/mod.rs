@@ -17,7 +17,7 @@ mod embedder;
 mod job;
 mod memory;
 mod model;
-mod reasons;
+pub(crate) mod reasons;
 mod rounds;
 mod schedule;
 mod session;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use backend::{Capabilities, LoadError, LoadProgress, ModelInfo, ModelSource, ModelSpec};
@@ -17,6 +18,7 @@ use super::session::Limits;
 use super::vocabulary::vocabulary;
 use super::{memory, reasons};
 use crate::encoder::Vocabulary;
+use crate::projector::Projector;
 use crate::validate::{self, Uses};
 
 /// A loaded model without a context.
@@ -63,12 +65,27 @@ pub(super) fn load(
     }
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
     let limits = Limits { context_len, threads, lanes, step_tokens, reuse, pooling, generates };
-    let vocabulary = vocabulary(model, context_len, spec.chat_template.as_deref(), &spec.name);
+    let mut vocabulary = vocabulary(model, context_len, spec.chat_template.as_deref(), &spec.name);
+    if let Some(source) = &spec.projector {
+        vocabulary.projector = Some(Arc::new(projector(source, &vocabulary.model, spec)?));
+    }
     let tools = generates && vocabulary.answerer.understands_calls();
+    let vision = generates && vocabulary.projector.is_some();
     let (constraints, logprobs, embeddings) = (generates, generates, pooling.is_some());
-    let capabilities = Capabilities { tools, constraints, logprobs, embeddings };
+    let capabilities = Capabilities { tools, constraints, logprobs, embeddings, vision };
     let info = ModelInfo { context_len, parameters, weight_bytes, capabilities };
     Ok(LoadedModel { vocabulary, info, limits })
+}
+
+fn projector(source: &ModelSource, model: &Arc<LlamaModel>, spec: &ModelSpec) -> Result<Projector, LoadError> {
+    let threads = i32::try_from(spec.threads).expect("the settings were checked");
+    match source {
+        ModelSource::File(path) => Projector::load(path, model, threads),
+        ModelSource::Embedded(bytes) => {
+            let file = unpack(&spec.name, bytes)?;
+            Projector::load(file.path(), model, threads)
+        }
+    }
 }
 
 /// Architectures that look back only so far, whether or not their file says so.

@@ -20,17 +20,17 @@ const LINES_MAX: usize = 4;
 
 /// What llama.cpp complained about during a call.
 #[derive(Debug, Default)]
-pub(super) struct Reasons(Vec<String>);
+pub(crate) struct Reasons(Vec<String>);
 
 impl Reasons {
     /// The complaints as one line, or the error where there were none.
-    pub(super) fn or(&self, error: &dyn Display) -> String {
+    pub(crate) fn or(&self, error: &dyn Display) -> String {
         if self.0.is_empty() { error.to_string() } else { self.0.join("; ") }
     }
 }
 
 /// Calls `f` and returns what llama.cpp complained about meanwhile.
-pub(super) fn collect<T>(f: impl FnOnce() -> T) -> (T, Reasons) {
+pub(crate) fn collect<T>(f: impl FnOnce() -> T) -> (T, Reasons) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let outer = tracing::dispatcher::get_default(Dispatch::clone);
     let result = with_default(Listener { outer, lines: Arc::clone(&lines) }, f);

@@ -21,10 +21,10 @@ use tokio::sync::oneshot;
 use super::cache::{Cache, Reuse};
 use super::embedder::{Embedder, Embeds, NoVector};
 use super::job::{BrokenFlag, Command, Envelope, Job};
-use super::schedule::{self, Share, Want};
+use super::schedule::{self, Kind, Share, Want};
 use super::session::{Part, Session};
 use super::task::Task;
-use crate::answering::{Trouble, tokens};
+use crate::answering::{Trouble, is_picture, tokens};
 use crate::cores::Cores;
 
 const NEEDS_RESET: &str = "the lane needs a reset";
@@ -50,9 +50,16 @@ pub(super) struct Engine<'model> {
     suspects: VecDeque<usize>,
     /// Where the logits of each share are; kept for its memory.
     places: Vec<i32>,
+    /// Where the lane stands after the picture that was computed last.
+    seen: usize,
 }
 
 impl Slot {
+    /// Whether what comes next is a picture.
+    fn is_at_a_picture(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.picture(self.cache.len()).is_some())
+    }
+
     fn is_idle(&self) -> bool {
         self.task.is_none() && self.embeds.is_none()
     }
@@ -65,7 +72,7 @@ impl<'model> Engine<'model> {
         let slot = || Slot { cache: Cache::new(step), task: None, embeds: None, broken: BrokenFlag::default() };
         let slots = (0..limits.lanes).map(|_| slot()).collect();
         let embedder = Embedder::new(session.shared());
-        Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
+        Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new(), seen: 0 }
     }
 
     /// Serves until the last lane is gone.
@@ -225,10 +232,10 @@ impl<'model> Engine<'model> {
 
     fn plan(&mut self) -> Vec<Share> {
         let want = |(lane, slot): (usize, &Slot)| {
-            let (task, n_computed) = (slot.task.as_ref()?, slot.cache.len());
-            let n_tokens = task.tokens.len() - n_computed;
-            let waits = task.is_held_up() || task.is_over() || n_tokens == 0;
-            (!waits).then(|| Want { lane, n_tokens, is_answer: task.is_answer(n_computed) })
+            let task = slot.task.as_ref()?;
+            let (n_tokens, kind) = task.next(slot.cache.len())?;
+            let waits = task.is_held_up() || task.is_over();
+            (!waits).then_some(Want { lane, n_tokens, kind })
         };
         let mut wants: Vec<Want> = self.slots.iter().enumerate().filter_map(want).collect();
         // Those that left or wait for their reader are not asked for now.
@@ -237,7 +244,9 @@ impl<'model> Engine<'model> {
             wants.retain(|want| want.lane == *suspect);
         }
         let shares = schedule::plan(&wants, self.session.shared().limits.step_tokens as usize, self.turn);
-        if let Some(first) = shares.iter().find(|share| wants.iter().any(|w| w.lane == share.lane && !w.is_answer)) {
+        if let Some(first) =
+            shares.iter().find(|share| wants.iter().any(|w| w.lane == share.lane && w.kind != Kind::Answer))
+        {
             self.turn = (first.lane + 1) % self.slots.len();
         }
         shares
@@ -249,12 +258,18 @@ impl<'model> Engine<'model> {
         if shares.iter().any(|share| self.slots[share.lane].task.as_ref().is_some_and(Task::spoils_steps)) {
             return Err(Stuck::Broken("planted".to_string()));
         }
+        if let [share] = shares
+            && self.slots[share.lane].is_at_a_picture()
+        {
+            return self.compute_picture(share);
+        }
         let part = |share: &Share| {
             let slot = &self.slots[share.lane];
             let task = slot.task.as_ref().expect("only lanes with a task have a share");
-            let position = slot.cache.len();
-            let end = position + share.n_tokens;
-            Part { lane: share.lane, position, tokens: &task.tokens[position..end], choose: end == task.tokens.len() }
+            let begin = slot.cache.len();
+            let end = begin + share.n_tokens;
+            let (position, tokens) = (slot.cache.position(), &task.tokens[begin..end]);
+            Part { lane: share.lane, position, tokens, choose: end == task.tokens.len() }
         };
         let parts: Vec<Part<'_>> = shares.iter().map(part).collect();
         let _cores = self.cores.take(self.session.shared().limits.threads);
@@ -262,6 +277,18 @@ impl<'model> Engine<'model> {
             DecodeError::NoKvCacheSlot => Stuck::Full,
             error => Stuck::Broken(error.to_string()),
         })
+    }
+
+    /// Computes the picture that comes next on a lane.
+    fn compute_picture(&mut self, share: &Share) -> Result<(), Stuck> {
+        let Slot { cache, task, .. } = &mut self.slots[share.lane];
+        let picture = task.as_ref().and_then(|task| task.picture(cache.len()));
+        let picture = picture.ok_or_else(|| Stuck::Broken("the picture is not in the prompt".to_string()))?;
+        let _cores = self.cores.take(self.session.shared().limits.threads);
+        let next = self.session.compute_picture(share.lane, cache.position(), picture, share.n_tokens);
+        self.places = vec![0];
+        self.seen = next.map_err(Stuck::Broken)?;
+        Ok(())
     }
 
     /// Takes the results of a step to their tasks.
@@ -291,8 +318,13 @@ impl<'model> Engine<'model> {
         let (Some(task), Some(context)) = (&mut slot.task, self.session.context()) else {
             return Ok(());
         };
-        let position = slot.cache.len();
-        slot.cache.push(&task.tokens[position..position + share.n_tokens]);
+        let begin = slot.cache.len();
+        let computed = &task.tokens[begin..begin + share.n_tokens];
+        if computed.iter().any(|&token| is_picture(token)) {
+            slot.cache.push_picture(computed, self.seen);
+        } else {
+            slot.cache.push(computed);
+        }
         task.tell_progress(slot.cache.len());
         if slot.cache.len() < task.tokens.len() {
             return Ok(());

@@ -10,8 +10,19 @@ pub(super) struct Want {
     pub(super) lane: usize,
     /// Tokens, at least one.
     pub(super) n_tokens: usize,
-    /// Whether they are the next token of an answer, or of a prompt.
-    pub(super) is_answer: bool,
+    /// What they are.
+    pub(super) kind: Kind,
+}
+
+/// What tokens belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The next token of an answer.
+    Answer,
+    /// Words of a prompt.
+    Prompt,
+    /// A picture of a prompt: all of it or nothing, and by itself.
+    Picture,
 }
 
 /// What a lane gets in a step.
@@ -23,13 +34,19 @@ pub(super) struct Share {
 
 /// The shares of the next step. `wants` are in the order of their lanes, and `turn` is the lane whose prompt goes first.
 /// At most `prompt_max` tokens are of prompts.
+///
+/// A picture whose turn it is is a step by itself, whatever its tokens: the others wait for it.
 pub(super) fn plan(wants: &[Want], prompt_max: usize, turn: usize) -> Vec<Share> {
-    let answers = wants.iter().filter(|want| want.is_answer).map(|want| Share { lane: want.lane, n_tokens: 1 });
+    let others = || wants.iter().filter(|want| want.kind != Kind::Answer);
+    let in_turn = others().filter(|want| want.lane >= turn).chain(others().filter(|want| want.lane < turn));
+    if let Some(&Want { lane, n_tokens, kind: Kind::Picture }) = in_turn.clone().next() {
+        return vec![Share { lane, n_tokens }];
+    }
+    let answers =
+        wants.iter().filter(|want| want.kind == Kind::Answer).map(|want| Share { lane: want.lane, n_tokens: 1 });
     let mut shares: Vec<Share> = answers.collect();
     let mut left = prompt_max;
-    let prompts = || wants.iter().filter(|want| !want.is_answer);
-    let in_turn = prompts().filter(|want| want.lane >= turn).chain(prompts().filter(|want| want.lane < turn));
-    for want in in_turn {
+    for want in in_turn.filter(|want| want.kind == Kind::Prompt) {
         let n_tokens = want.n_tokens.min(left);
         if n_tokens > 0 {
             left -= n_tokens;
@@ -41,14 +58,18 @@ pub(super) fn plan(wants: &[Want], prompt_max: usize, turn: usize) -> Vec<Share>
 
 #[cfg(test)]
 mod tests {
-    use super::{Share, Want, plan};
+    use super::{Kind, Share, Want, plan};
 
     fn prompt(lane: usize, n_tokens: usize) -> Want {
-        Want { lane, n_tokens, is_answer: false }
+        Want { lane, n_tokens, kind: Kind::Prompt }
     }
 
     fn answer(lane: usize) -> Want {
-        Want { lane, n_tokens: 1, is_answer: true }
+        Want { lane, n_tokens: 1, kind: Kind::Answer }
+    }
+
+    fn picture(lane: usize, n_tokens: usize) -> Want {
+        Want { lane, n_tokens, kind: Kind::Picture }
     }
 
     fn shares(wants: &[Want], turn: usize) -> Vec<(usize, usize)> {
@@ -86,5 +107,13 @@ mod tests {
     #[test]
     fn nothing_wanted_is_nothing_done() {
         assert_eq!(shares(&[], 0), []);
+    }
+
+    #[test]
+    fn a_picture_is_a_step_by_itself_when_it_is_its_turn() {
+        let wants = [answer(0), picture(1, 900), prompt(2, 10)];
+        assert_eq!(shares(&wants, 0), [(1, 900)]);
+        assert_eq!(shares(&wants, 2), [(0, 1), (2, 10)]);
+        assert_eq!(shares(&[answer(0)], 2), [(0, 1)]);
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backend::LoadError;
+use backend::{Image, LoadError};
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -16,6 +16,7 @@ use super::cache::Reuse;
 use super::embedder::Pooling;
 use super::reasons;
 use crate::answering::Answerer;
+use crate::projector::Projector;
 
 /// What every context of an instance is made with.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub(super) runtime: &'static Runtime,
     pub(super) limits: Limits,
     pub(super) answerer: Arc<Answerer>,
+    /// There where the model sees. One for all contexts, which take turns.
+    projector: Option<Arc<Projector>>,
     /// Held while a context is made, in which llama.cpp may write to the model.
     pub(super) opening: Mutex<()>,
 }
@@ -57,8 +60,9 @@ impl Shared {
         model: Arc<LlamaModel>,
         limits: Limits,
         answerer: Arc<Answerer>,
+        projector: Option<Arc<Projector>>,
     ) -> Self {
-        Self { model, runtime, limits, answerer, opening: Mutex::new(()) }
+        Self { model, runtime, limits, answerer, projector, opening: Mutex::new(()) }
     }
 }
 
@@ -159,6 +163,26 @@ impl<'model> Session<'model> {
             places.push(batch.n_tokens() - 1);
         }
         context.decode(batch)
+    }
+
+    /// Computes a picture that takes this many tokens, from a position of a lane on. Returns the position after it.
+    ///
+    /// # Errors
+    /// What went wrong; the state of the context is unknown.
+    pub(super) fn compute_picture(
+        &mut self,
+        lane: usize,
+        position: usize,
+        image: &Image,
+        n_tokens: usize,
+    ) -> Result<usize, String> {
+        let (Some(context), Some(projector)) = (&mut self.context, &self.shared.projector) else {
+            return Err("there is nothing to see with".to_string());
+        };
+        let int = |n: usize| i32::try_from(n).expect("the context bounds every position, and lanes are few");
+        let batch_len = int(self.shared.limits.batch_len() as usize);
+        let after = projector.compute(image, n_tokens, context, int(lane), int(position), batch_len)?;
+        usize::try_from(after).map_err(|_| format!("the picture ended at position {after}"))
     }
 
     /// Takes everything from a position on out of a lane's part of the cache. `false` where the model cannot.

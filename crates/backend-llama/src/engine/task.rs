@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use backend::{Event, Finish, FinishReason, GenerateError, Usage};
+use backend::{Event, Finish, FinishReason, GenerateError, Image, Usage};
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::job::Job;
-use crate::answering::{self, Answering, Step};
+use super::schedule::Kind;
+use crate::answering::{self, Answering, Step, is_picture, picture_number};
 
 /// A generation under way.
 pub(super) struct Task {
@@ -63,6 +64,23 @@ impl Task {
     /// Whether what is to be computed is the next token of the answer, and not the prompt.
     pub(super) fn is_answer(&self, n_computed: usize) -> bool {
         n_computed >= self.n_prompt && n_computed + 1 == self.tokens.len()
+    }
+
+    /// How many tokens can be computed next in one go, and what they are. `None` where none wait.
+    pub(super) fn next(&self, n_computed: usize) -> Option<(usize, Kind)> {
+        let rest = &self.tokens[n_computed..];
+        let first = *rest.first()?;
+        if is_picture(first) {
+            return Some((rest.iter().take_while(|&&token| token == first).count(), Kind::Picture));
+        }
+        let kind = if self.is_answer(n_computed) { Kind::Answer } else { Kind::Prompt };
+        Some((rest.iter().take_while(|&&token| !is_picture(token)).count(), kind))
+    }
+
+    /// The picture that comes next, if one does.
+    pub(super) fn picture(&self, n_computed: usize) -> Option<&Image> {
+        let number = picture_number(*self.tokens.get(n_computed)?)?;
+        self.job.request.prompt.prompt.images().nth(number)
     }
 
     /// Reports how much of the prompt is computed, where that is news.

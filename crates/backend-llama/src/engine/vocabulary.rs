@@ -56,6 +56,7 @@ pub(super) fn vocabulary(model: LlamaModel, context_len: u32, chat_template: Opt
         // SentencePiece takes text as it is.
         splits_words: !kind.is_empty() && kind != SENTENCE_PIECE,
         context_len,
+        projector: None,
         model,
         #[cfg(test)]
         n_calls: std::sync::atomic::AtomicUsize::default(),

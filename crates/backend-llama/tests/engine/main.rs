@@ -8,6 +8,7 @@ mod generating;
 mod loading;
 mod prompts;
 mod refusals;
+mod seeing;
 mod support;
 mod survival;
 mod tools;

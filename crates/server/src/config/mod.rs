@@ -47,6 +47,8 @@ pub(crate) struct Config {
 pub(crate) struct Model {
     pub(crate) name: String,
     pub(crate) source: Source,
+    /// The projector of a model that sees; a built-in model brings its own.
+    pub(crate) projector: Option<PathBuf>,
     pub(crate) aliases: Vec<String>,
     /// 0 takes what the model was trained with.
     pub(crate) context_len: u32,
@@ -122,6 +124,7 @@ impl Model {
         Self {
             name,
             source,
+            projector: None,
             aliases: defaults.aliases,
             context_len: defaults.spec.context_len,
             threads,
@@ -145,8 +148,13 @@ impl Model {
             let failed = |error| format!("the chat template {} cannot be read: {error}", path.display());
             std::fs::read_to_string(path).map_err(failed)
         };
+        let projector = match &self.source {
+            Source::File(_) => self.projector.clone().map(ModelSource::File),
+            Source::Builtin(model) => model.projector().map(ModelSource::Embedded),
+        };
         let spec = ModelSpec {
             chat_template: self.chat_template.as_ref().map(read).transpose()?,
+            projector,
             context_len: self.context_len,
             threads: self.threads,
             gpu_layers: self.gpu_layers,

@@ -175,6 +175,10 @@ fn read_model(
         problems.add(&section.span(), section.path_of("name"), "is missing");
     }
     let source = read_source(&mut section, base, problems);
+    let projector = section.get("projector", |value| text(value).and_then(|f| canonical(&base.join(f))), problems);
+    if let (Some(Source::Builtin(_)), Some((_, span))) = (&source, &projector) {
+        problems.add(span, section.path_of("projector"), "is for a model with a file; a built-in one brings its own");
+    }
     // What else is wrong is reported even where the name or the source is.
     let mut model = Model::new(String::new(), Source::Builtin(Builtin::Fast), threads);
     let aliases = section.get("aliases", names, problems);
@@ -194,7 +198,8 @@ fn read_model(
 
     let (name, name_span) = name?;
     let (aliases, aliases_span) = aliases.unwrap_or((Vec::new(), name_span.clone()));
-    model = Model { name, aliases, source: source?, ..model };
+    let projector = projector.map(|(path, _)| path);
+    model = Model { name, aliases, source: source?, projector, ..model };
     Some(Written { model, path: path.trim_end_matches('.').to_owned(), name_span, aliases_span })
 }
 

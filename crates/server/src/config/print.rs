@@ -79,6 +79,7 @@ fn model_keys(model: &Model) -> Keys {
         ("queue_max", integer(model.queue_max)),
         ("max_tokens", integer(model.max_tokens as usize)),
     ];
+    keys.extend(model.projector.iter().map(|path| ("projector", text(&path.to_string_lossy()))));
     keys.extend(model.chat_template.iter().map(|path| ("chat_template", text(&path.to_string_lossy()))));
     keys
 }

@@ -1,8 +1,8 @@
 //! The conversation: roles, and content that is text.
 
-use backend::{ChatMessage, Role};
+use backend::{ChatMessage, Image, PlacedImage, Role};
 
-use super::{BadRequest, tools};
+use super::{BadRequest, picture, tools};
 use crate::echo;
 use crate::wire::content::{Content, Part};
 use crate::wire::request::Message;
@@ -14,6 +14,16 @@ pub(super) fn check(messages: Option<Vec<Message>>, messages_max: usize) -> Resu
     }
     if messages.len() > messages_max {
         let message = format!("messages has {} messages, and {messages_max} are the most", messages.len());
+        return Err(BadRequest::field("messages", message));
+    }
+    let pictures = |message: &Message| match &message.content {
+        Some(Content::Parts(parts)) => parts.iter().filter(|part| part.image_url.is_some()).count(),
+        _ => 0,
+    };
+    let n_pictures: usize = messages.iter().map(pictures).sum();
+    // Counted before any is unpacked.
+    if n_pictures > picture::PICTURES_MAX {
+        let message = format!("messages has {n_pictures} pictures, and {} are the most", picture::PICTURES_MAX);
         return Err(BadRequest::field("messages", message));
     }
     messages.into_iter().enumerate().map(|(index, message)| check_one(index, message)).collect()
@@ -42,15 +52,15 @@ fn check_one(index: usize, message: Message) -> Result<ChatMessage, BadRequest> 
         let path = path("tool_call_id");
         return Err(BadRequest::field(path.clone(), format!("{path} is missing: which call is answered?")));
     }
-    let content = match message.content {
-        Some(Content::Text(content)) => content,
-        Some(Content::Parts(parts)) => join(&path("content"), parts)?,
+    let said = match message.content {
+        Some(Content::Text(content)) => ChatMessage::new(role, content),
+        Some(Content::Parts(parts)) => read_parts(role, &path("content"), parts)?,
         // An answer that only calls says nothing.
-        None if !tool_calls.is_empty() => String::new(),
+        None if !tool_calls.is_empty() => ChatMessage::new(role, ""),
         None => return Err(BadRequest::field(path("content"), format!("{} is missing", path("content")))),
     };
     let reasoning = message.reasoning_content.filter(|_| role == Role::Assistant);
-    Ok(ChatMessage { reasoning, tool_calls, tool_call_id: message.tool_call_id, ..ChatMessage::new(role, content) })
+    Ok(ChatMessage { reasoning, tool_calls, tool_call_id: message.tool_call_id, ..said })
 }
 
 fn role(name: Option<&str>) -> Option<Role> {
@@ -64,23 +74,45 @@ fn role(name: Option<&str>) -> Option<Role> {
     }
 }
 
-/// Joins text parts by line breaks, as other servers do.
-fn join(path: &str, parts: Vec<Part>) -> Result<String, BadRequest> {
-    let texts: Result<Vec<String>, _> =
-        parts.into_iter().enumerate().map(|(index, part)| text(&format!("{path}[{index}]"), part)).collect();
-    match texts? {
-        texts if texts.is_empty() => Err(BadRequest::field(path, format!("{path} must have at least one part"))),
-        texts => Ok(texts.join("\n")),
+/// Joins parts by line breaks, as other servers do. Pictures are placed among them.
+fn read_parts(role: Role, path: &str, parts: Vec<Part>) -> Result<ChatMessage, BadRequest> {
+    if parts.is_empty() {
+        return Err(BadRequest::field(path, format!("{path} must have at least one part")));
     }
+    let mut message = ChatMessage::new(role, "");
+    for (index, part) in parts.into_iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        if index > 0 {
+            message.content.push('\n');
+        }
+        if part.kind.as_deref() == Some("image_url") && role == Role::User {
+            let image = part_picture(&path, &part)?;
+            message.images.push(PlacedImage { at: message.content.len(), image });
+        } else {
+            message.content.push_str(&text(&path, part)?);
+        }
+    }
+    Ok(message)
+}
+
+fn part_picture(path: &str, part: &Part) -> Result<Image, BadRequest> {
+    let path = format!("{path}.image_url");
+    let missing = || BadRequest::field(path.clone(), format!("{path} is missing"));
+    picture::from_url(&format!("{path}.url"), part.image_url.as_ref().ok_or_else(missing)?.url())
 }
 
 fn text(path: &str, part: Part) -> Result<String, BadRequest> {
     match (part.kind.as_deref(), part.text) {
         (Some("text"), Some(text)) => Ok(text),
+        (Some("image_url"), _) => {
+            Err(BadRequest::field(format!("{path}.type"), format!("{path} is a picture, which only users may send")))
+        }
         (Some("text"), None) => Err(BadRequest::field(format!("{path}.text"), format!("{path}.text is missing"))),
         (Some(kind), _) => {
             let kind = echo::value(kind);
-            let message = format!("{path} is of type \"{kind}\", and this server takes parts of type \"text\" only");
+            let message = format!(
+                "{path} is of type \"{kind}\", and this server takes parts of type \"text\" and \"image_url\" only"
+            );
             Err(BadRequest::field(format!("{path}.type"), message))
         }
         (None, _) => Err(BadRequest::field(format!("{path}.type"), format!("{path}.type is missing"))),

@@ -354,3 +354,36 @@ fn neutral_values_change_nothing() {
     assert_eq!(taken.asked.options, GenerateOptions::default());
     assert!(!taken.conversation.may_call());
 }
+
+/// The smallest PNG there is: one pixel.
+const PIXEL: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
+#[test]
+fn pictures_stand_among_the_words() {
+    let picture = json!({"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}});
+    let bare = json!({"type": "image_url", "image_url": PIXEL});
+    let said = |parts: &[&Value]| json!({"messages": [{"role": "user", "content": parts}]});
+    let text = json!({"type": "text", "text": "what is it?"});
+    let read = |parts: &[&Value]| {
+        let taken = chat(&body(&said(parts)), MESSAGES_MAX).expect("a good request");
+        let message = taken.conversation.messages[0].clone();
+        (message.content, message.images.iter().map(|placed| placed.at).collect::<Vec<_>>())
+    };
+    assert_eq!(read(&[&picture, &text]), ("\nwhat is it?".to_owned(), vec![0]));
+    assert_eq!(read(&[&text, &bare]), ("what is it?\n".to_owned(), vec![12]));
+    assert_eq!(read(&[&picture, &bare]), ("\n".to_owned(), vec![0, 1]));
+    let many = vec![&picture; 17];
+    assert_eq!(refused(&body(&said(&many))).param.as_deref(), Some("messages"));
+}
+
+#[test]
+fn a_picture_of_anybody_but_the_user_is_refused() {
+    let picture = json!([{"type": "image_url", "image_url": {"url": PIXEL}}]);
+    for role in ["system", "assistant"] {
+        let error = refused(&body(&json!({"messages": [{"role": role, "content": picture}]})));
+        assert_eq!(error.param.as_deref(), Some("messages[0].content[0].type"), "{}", error.message);
+    }
+    let missing = json!([{"type": "image_url"}]);
+    let error = refused(&body(&json!({"messages": [{"role": "user", "content": missing}]})));
+    assert_eq!(error.param.as_deref(), Some("messages[0].content[0].image_url"));
+}

@@ -12,13 +12,29 @@ pub(crate) enum Content {
     Parts(Vec<Part>),
 }
 
-/// One part. What belongs to kinds other than `text` is not read.
+/// One part. What belongs to kinds other than `text` and `image_url` is not read.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
 #[serde(default)]
 pub(crate) struct Part {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
     pub(crate) text: Option<String>,
+    pub(crate) image_url: Option<ImageUrl>,
+}
+
+/// Where a picture is: an object, or its URL alone, which some clients write.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(untagged, expecting = "expected an object with a url")]
+pub(crate) enum ImageUrl {
+    Object { url: String },
+    Url(String),
+}
+
+impl ImageUrl {
+    pub(crate) fn url(&self) -> &str {
+        let (Self::Object { url } | Self::Url(url)) = self;
+        url
+    }
 }
 
 /// By hand, because an untagged enum forgets where in the parts an error was.
@@ -61,7 +77,7 @@ mod tests {
         let read = |value| serde_json::from_value::<Content>(value).expect("content");
         assert_eq!(read(json!("hi")), Content::Text("hi".into()));
         assert_eq!(read(json!([])), Content::Parts(vec![]));
-        let part = Part { kind: Some("text".into()), text: Some("hi".into()) };
+        let part = Part { kind: Some("text".into()), text: Some("hi".into()), image_url: None };
         assert_eq!(read(json!([{"type": "text", "text": "hi"}])), Content::Parts(vec![part]));
     }
 

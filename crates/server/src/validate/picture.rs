@@ -1,0 +1,161 @@
+//! From an `image_url` to pixels.
+//!
+//! Pictures are decoded here, in Rust and within limits, and the engine gets pixels only: no file that a client sends
+//! reaches a C library or another program. The size is looked at before anything is unpacked, since a file of a few
+//! kilobytes can hold gigabytes of one colour.
+
+use std::io::Cursor;
+
+use backend::Image;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::{ImageError, ImageFormat, ImageReader, Limits};
+
+use super::BadRequest;
+
+/// Pixels of a picture at most. 16 million are 48 MiB unpacked; models look at far fewer.
+pub(crate) const PIXELS_MAX: u64 = 16 << 20;
+
+/// Pictures of a request at most.
+pub(crate) const PICTURES_MAX: usize = 16;
+
+/// What a decoder may take besides the pixels that it gives, in bytes.
+const WORK_MAX_BYTES: u64 = 64 << 20;
+
+/// What is understood. A GIF's first picture counts.
+const FORMATS: [(ImageFormat, &str); 5] = [
+    (ImageFormat::Png, "PNG"),
+    (ImageFormat::Jpeg, "JPEG"),
+    (ImageFormat::WebP, "WebP"),
+    (ImageFormat::Gif, "GIF"),
+    (ImageFormat::Bmp, "BMP"),
+];
+
+/// Reads the picture in a data URL. `path` names the field in errors.
+pub(crate) fn from_url(path: &str, url: &str) -> Result<Image, BadRequest> {
+    decode(url).map_err(|reason| BadRequest::field(path, format!("{path} {reason}")))
+}
+
+fn decode(url: &str) -> Result<Image, String> {
+    let Some(data) = url.strip_prefix("data:") else {
+        return Err("must be a data URL, data:image/png;base64,...: this server fetches nothing".to_owned());
+    };
+    let Some((kind, data)) = data.split_once(',') else {
+        return Err("is a data URL without a comma: write data:image/png;base64,...".to_owned());
+    };
+    if !kind.ends_with(";base64") {
+        return Err("must be in base64: write data:image/png;base64,...".to_owned());
+    }
+    // The media type is not looked at: the bytes say what they are, and clients often do not know.
+    let bytes = STANDARD.decode(data.trim()).map_err(|error| format!("is not valid base64: {error}"))?;
+    from_bytes(&bytes)
+}
+
+/// Decodes the bytes of a picture's file.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Image, String> {
+    let names = || FORMATS.map(|(_, name)| name).join(", ");
+    let format = image::guess_format(bytes).ok().filter(|format| FORMATS.iter().any(|(known, _)| known == format));
+    let format = format.ok_or_else(|| format!("is not a picture that this server reads: {}", names()))?;
+    let (width, height) = reader(bytes, format).into_dimensions().map_err(|error| broken(&error))?;
+    if u64::from(width) * u64::from(height) > PIXELS_MAX {
+        return Err(format!("has {width} x {height} pixels, and {PIXELS_MAX} in all are the most: make it smaller"));
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(3 * PIXELS_MAX * 2 + WORK_MAX_BYTES);
+    let mut reader = reader(bytes, format);
+    reader.limits(limits);
+    let pixels = reader.decode().map_err(|error| broken(&error))?.into_rgb8();
+    Image::new(pixels.width(), pixels.height(), pixels.into_raw()).map_err(|error| format!("is no picture: {error}"))
+}
+
+fn reader(bytes: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
+    ImageReader::with_format(Cursor::new(bytes), format)
+}
+
+fn broken(error: &ImageError) -> String {
+    format!("is a broken picture: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use image::{ImageFormat, Rgb, RgbImage};
+
+    use super::{FORMATS, from_bytes, from_url};
+
+    /// Two pixels, red and blue, as a file.
+    fn file(format: ImageFormat) -> Vec<u8> {
+        let mut pixels = RgbImage::new(16, 16);
+        for (x, _, pixel) in pixels.enumerate_pixels_mut() {
+            *pixel = if x < 8 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) };
+        }
+        let mut file = Cursor::new(Vec::new());
+        pixels.write_to(&mut file, format).expect("every format can be written");
+        file.into_inner()
+    }
+
+    fn url(kind: &str, bytes: &[u8]) -> String {
+        format!("data:{kind};base64,{}", STANDARD.encode(bytes))
+    }
+
+    #[test]
+    fn every_format_is_read_whatever_it_calls_itself() {
+        for (format, name) in FORMATS {
+            let picture =
+                from_url("url", &url("image/x", &file(format))).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert_eq!((picture.width(), picture.height()), (16, 16), "{name}");
+            let (first, last) = (&picture.rgb()[..3], &picture.rgb()[16 * 3 - 3..16 * 3]);
+            assert!(first[0] > 200 && first[2] < 60, "{name}: {first:?} is red");
+            assert!(last[0] < 60 && last[2] > 200, "{name}: {last:?} is blue");
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_with_what_would_be_right() {
+        let png = file(ImageFormat::Png);
+        let cases = [
+            ("https://example.org/a.png".to_owned(), "must be a data URL"),
+            ("data:image/png;base64".to_owned(), "without a comma"),
+            ("data:image/png,abc".to_owned(), "must be in base64"),
+            ("data:image/png;base64,a b!".to_owned(), "not valid base64"),
+            (url("image/png", b"GGUF is no picture"), "PNG, JPEG, WebP, GIF, BMP"),
+            (url("image/tiff", b"II*\0\x08\0\0\0\0\0"), "PNG, JPEG, WebP, GIF, BMP"),
+            (url("image/png", &png[..png.len() / 2]), "broken picture"),
+            (url("image/png", b""), "PNG, JPEG"),
+        ];
+        for (url, reason) in cases {
+            let refused = from_url("messages[0].content[1].image_url.url", &url).expect_err("no picture");
+            assert_eq!(refused.param.as_deref(), Some("messages[0].content[1].image_url.url"));
+            assert!(refused.message.contains(reason), "{}", refused.message);
+        }
+    }
+
+    /// A file of some kilobytes that says it has 65,000 x 65,000 pixels must not be unpacked to see whether it has.
+    #[test]
+    fn a_picture_that_is_too_large_is_refused_by_its_header() {
+        let mut bmp = file(ImageFormat::Bmp);
+        bmp[18..22].copy_from_slice(&65_000_u32.to_le_bytes());
+        bmp[22..26].copy_from_slice(&65_000_u32.to_le_bytes());
+        let refused = from_bytes(&bmp).expect_err("too large");
+        assert!(refused.contains("65000 x 65000 pixels"), "{refused}");
+    }
+
+    /// Cut anywhere, or with any byte changed, it is a picture or an error, and never a panic.
+    #[test]
+    fn broken_files_never_panic() {
+        for (format, _) in FORMATS {
+            let file = file(format);
+            for at in 0..file.len().min(400) {
+                let _ = from_bytes(&file[..at]);
+                for flip in [0x01, 0x80, 0xff] {
+                    let mut broken = file.clone();
+                    broken[at] ^= flip;
+                    let _ = from_bytes(&broken);
+                }
+            }
+        }
+    }
+}
