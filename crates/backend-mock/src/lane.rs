@@ -118,7 +118,9 @@ impl MockLane {
             return 0;
         }
         let tokens = &request.prompt.tokens;
-        let common = tokens.iter().zip(&self.remembered).take_while(|(a, b)| a == b).count();
+        // A picture's token says which one of its prompt it is, not what is in it.
+        let is_same = |(a, b): &(&TokenId, &TokenId)| a == b && !vocabulary::is_picture(**a);
+        let common = tokens.iter().zip(&self.remembered).take_while(is_same).count();
         self.remembered.clone_from(tokens);
         // The last token is computed anew: what follows it is what was asked for.
         if request.options.cache_prompt { common.min(tokens.len().saturating_sub(1)) as u32 } else { 0 }

@@ -2,7 +2,9 @@
 //!
 //! The answer of the mock depends on the tokens of a prompt and on nothing else, as a real model's does.
 
-use backend::{Chat, ChatMessage, Prompt, Role, TokenId};
+use std::ops::Range;
+
+use backend::{Chat, ChatMessage, IMAGE_TOKENS, Prompt, Role, TokenId};
 
 /// Opens a message of the system; the ids up to [`TOOL`] are the marks.
 const SYSTEM: TokenId = 0;
@@ -15,6 +17,12 @@ const TOOL: TokenId = 4;
 
 /// Text tokens hold their number of bytes here, and the bytes themselves below.
 const LENGTH_SHIFT: u32 = 24;
+
+/// Pictures that a prompt can have: more than any request may bring.
+const PICTURES: Range<TokenId> = IMAGE_TOKENS..IMAGE_TOKENS + (1 << 16);
+
+/// What a picture takes, whatever its size.
+pub(crate) const TOKENS_PER_PICTURE: usize = 16;
 
 /// Bytes that fit a token.
 pub(crate) const TOKEN_BYTES_MAX: usize = 3;
@@ -29,9 +37,13 @@ pub(crate) fn tokens_of(prompt: &Prompt, bytes_per_token: usize) -> Vec<TokenId>
         Prompt::Text(text) => text_tokens(text, bytes_per_token).collect(),
         Prompt::Chat(Chat { messages, .. }) if messages.is_empty() => Vec::new(),
         Prompt::Chat(Chat { messages, .. }) => {
+            let mut pictures = PICTURES;
             let message = |m: &ChatMessage| {
+                // Before the words, wherever they stand among them: nothing here depends on it.
+                let seen: Vec<TokenId> = pictures.by_ref().take(m.images.len()).collect();
+                let seen = seen.into_iter().flat_map(|token| [token; TOKENS_PER_PICTURE]);
                 let text = text_tokens(&m.content, bytes_per_token).collect::<Vec<_>>();
-                std::iter::once(opening(m.role)).chain(text).chain([END])
+                std::iter::once(opening(m.role)).chain(seen).chain(text).chain([END])
             };
             messages.iter().flat_map(message).chain([ASSISTANT]).collect()
         }
@@ -51,10 +63,15 @@ pub(crate) fn question_of(tokens: &[TokenId]) -> Result<String, UnknownToken> {
             }
             END if role == Some(USER) => question = Some(std::mem::take(&mut text)),
             END => {}
+            _ if is_picture(token) => {}
             _ => text.extend(text_bytes(token)?),
         }
     }
     Ok(String::from_utf8_lossy(&question.unwrap_or(text)).into_owned())
+}
+
+pub(crate) fn is_picture(token: TokenId) -> bool {
+    PICTURES.contains(&token)
 }
 
 fn opening(role: Role) -> TokenId {
@@ -74,9 +91,9 @@ pub(crate) fn text_tokens(text: &str, bytes_per_token: usize) -> impl Iterator<I
     })
 }
 
-/// The bytes of a text token; a mark has none.
+/// The bytes of a text token; a mark has none, and neither has a picture.
 pub(crate) fn bytes_of(token: TokenId) -> Result<Vec<u8>, UnknownToken> {
-    if token <= TOOL { Ok(Vec::new()) } else { text_bytes(token).map(Iterator::collect) }
+    if token <= TOOL || is_picture(token) { Ok(Vec::new()) } else { text_bytes(token).map(Iterator::collect) }
 }
 
 /// The bytes of a text token.
@@ -94,9 +111,9 @@ fn text_bytes(token: TokenId) -> Result<impl Iterator<Item = u8>, UnknownToken> 
 
 #[cfg(test)]
 mod tests {
-    use backend::{Chat, ChatMessage, Prompt, Role, TokenId};
+    use backend::{Chat, ChatMessage, Image, PlacedImage, Prompt, Role, TokenId};
 
-    use super::{UnknownToken, question_of, tokens_of};
+    use super::{TOKENS_PER_PICTURE, UnknownToken, question_of, tokens_of};
 
     fn message(role: Role, content: &str) -> ChatMessage {
         ChatMessage::new(role, content)
@@ -110,6 +127,17 @@ mod tests {
             assert_eq!(tokens.len(), text.len().div_ceil(size), "{size} bytes a token");
             assert_eq!(question_of(&tokens), Ok(text.into()), "{size} bytes a token");
         }
+    }
+
+    #[test]
+    fn a_picture_takes_tokens_and_says_nothing() {
+        let mut seen = message(Role::User, "?");
+        let words = tokens_of(&Prompt::Chat(Chat::new(vec![seen.clone()])), 1).len();
+        let image = Image::new(1, 1, [0; 3]).expect("a pixel");
+        seen.images = vec![PlacedImage { at: 0, image: image.clone() }, PlacedImage { at: 1, image }];
+        let tokens = tokens_of(&Prompt::Chat(Chat::new(vec![seen])), 1);
+        assert_eq!(tokens.len(), words + 2 * TOKENS_PER_PICTURE);
+        assert_eq!(question_of(&tokens), Ok("?".into()));
     }
 
     #[test]

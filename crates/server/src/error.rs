@@ -125,7 +125,7 @@ fn classify_refusal(refusal: &Refusal, fields: Fields) -> (StatusCode, &'static 
 }
 
 /// What the client reads. What an engine reported stays in the log: it may name files.
-fn message(error: &ApiError) -> String {
+pub(crate) fn message(error: &ApiError) -> String {
     match error {
         ApiError::Invalid(bad) => bad.message.clone(),
         ApiError::Fields(problems) => problems.to_string(),

@@ -88,6 +88,7 @@ mod tests {
             waiting: vec![],
             queue_max: 64,
             context_len: Some(512),
+            capabilities: None,
             granted_total: 0,
             history: vec![],
         }

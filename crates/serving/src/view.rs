@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backend::{Capabilities, ModelInfo};
 use model_locks::LaneState;
 
 use crate::instance::{Instance, State};
@@ -24,6 +25,8 @@ pub struct ModelView {
     pub queue_max: usize,
     /// Tokens of context per lane, once loaded.
     pub context_len: Option<u32>,
+    /// What it can do besides text, once loaded.
+    pub capabilities: Option<Capabilities>,
     /// Lanes granted since the start.
     pub granted_total: u64,
     /// The latest outcomes that held a lane, oldest first.
@@ -39,6 +42,8 @@ pub struct ModelState {
     pub state: LoadState,
     /// Lanes that are lent, or could be; those in quarantine and in repair are not counted.
     pub lanes_in_service: usize,
+    /// What it can do besides text, once loaded.
+    pub capabilities: Option<Capabilities>,
 }
 
 /// Whether a model is loaded.
@@ -115,6 +120,7 @@ impl Instance {
             id: self.id().to_string(),
             state: self.load_state(),
             lanes_in_service: counts.free + counts.granted + counts.leased,
+            capabilities: self.info().map(|info| info.capabilities),
         }
     }
 
@@ -124,6 +130,7 @@ impl Instance {
         // The lock counts who is ahead; people count places.
         let waiting = snapshot.waiting.iter().filter_map(|w| self.waiter(w.position + 1, w.tag)).collect();
         let lanes = snapshot.lanes.iter().map(|lane| self.lane(lane.id.get(), &lane.state)).collect();
+        let info = self.info();
         ModelView {
             id: self.id().to_string(),
             names: self.names.clone(),
@@ -131,12 +138,17 @@ impl Instance {
             lanes,
             waiting,
             queue_max: self.queue_max,
-            context_len: match self.state() {
-                State::Ready(loaded) => Some(loaded.info.context_len),
-                State::Loading | State::Failed { .. } => None,
-            },
+            context_len: info.map(|info| info.context_len),
+            capabilities: info.map(|info| info.capabilities),
             granted_total: snapshot.granted_total,
             history: self.history.to_vec(),
+        }
+    }
+
+    fn info(&self) -> Option<ModelInfo> {
+        match self.state() {
+            State::Ready(loaded) => Some(loaded.info),
+            State::Loading | State::Failed { .. } => None,
         }
     }
 

@@ -26,7 +26,7 @@ fn spec() -> ModelSpec {
 }
 
 async fn load(spec: ModelSpec) -> Result<LoadedModel, LoadError> {
-    LlamaBackend::new().unwrap().load(spec, silent()).await
+    LlamaBackend::new().expect("the engine starts").load(spec, silent()).await
 }
 
 fn picture(name: &str) -> Image {

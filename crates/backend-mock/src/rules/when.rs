@@ -41,6 +41,8 @@ pub struct When {
     pub call: Option<u64>,
     /// Whether the answer must be JSON (`response_format`).
     pub json: Option<bool>,
+    /// How many pictures there are in the conversation.
+    pub images: Option<u32>,
 }
 
 impl When {
@@ -99,6 +101,7 @@ impl When {
             let is = ask.options.constraint.is_some();
             look.holds(is == wanted, || format!("the answer is {}asked for as JSON", if is { "" } else { "not " }));
         }
+        look.number("the number of pictures", self.images.map(u64::from), said.images);
         (look.given, look.failed)
     }
 }
@@ -111,6 +114,7 @@ pub(crate) struct Said<'a> {
     /// The last message, if a tool says it.
     pub(crate) result: Option<&'a ChatMessage>,
     pub(crate) turn: u64,
+    images: u64,
 }
 
 impl<'a> Said<'a> {
@@ -124,6 +128,7 @@ impl<'a> Said<'a> {
             system: (!system.is_empty()).then(|| system.join("\n")),
             result: messages.last().filter(|message| message.role == Role::Tool),
             turn: of(Role::User).count() as u64,
+            images: messages.iter().map(|message| message.images.len() as u64).sum(),
         }
     }
 

@@ -95,7 +95,7 @@ pub struct ModelScript {
     pub prefix_cache: bool,
     /// Numbers in an embedding; default 64.
     pub embedding_len: u32,
-    /// What it cannot do: `tools`, `constraints`, `logprobs`, `embeddings`. Requests for it are refused by name.
+    /// What it cannot do: `tools`, `constraints`, `logprobs`, `embeddings`, `vision`. Requests for it are refused by name.
     pub without: Vec<Ability>,
 }
 
@@ -111,6 +111,8 @@ pub enum Ability {
     Logprobs,
     /// Embeddings.
     Embeddings,
+    /// Looking at pictures.
+    Vision,
 }
 
 impl Default for ModelScript {
@@ -163,6 +165,7 @@ impl ModelScript {
                 constraints: can(Ability::Constraints),
                 logprobs: can(Ability::Logprobs),
                 embeddings: can(Ability::Embeddings),
+                vision: can(Ability::Vision),
             },
             reply: self.reply.clone().map_or(Reply::Demo, Reply::Fixed),
             ..backend_mock::ModelScript::default()

@@ -17,9 +17,12 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let (states, tiers) = (app.service.states(), app.service.tiers());
     let is_ready = |id: &String| states.iter().any(|model| model.id == *id && model.state == LoadState::Ready);
     let is_loaded = |tier: Tier| tiers.iter().any(|(other, id)| *other == tier && is_ready(id));
+    let sees = |model: &ModelState| model.capabilities.is_some_and(|can| can.vision) && model.lanes_in_service > 0;
+    let vision = tiers.iter().find(|(tier, _)| *tier == Tier::Vision).map(|(_, id)| id);
+    let vision_enabled = states.iter().any(|model| Some(&model.id) == vision && sees(model));
     let models_loaded = Tier::ALL.map(|tier| (format!("{}_model", tier.as_str()), is_loaded(tier))).into();
     // Memory and search stay outside, so that there is never a store that is ready.
-    Json(Health { status: "ok", service: "edison-core", models_loaded, vision_enabled: false, qdrant_ready: false })
+    Json(Health { status: "ok", service: "edison-core", models_loaded, vision_enabled, qdrant_ready: false })
 }
 
 #[derive(Serialize)]
@@ -27,7 +30,7 @@ pub(crate) struct Health {
     status: &'static str,
     service: &'static str,
     models_loaded: BTreeMap<String, bool>,
-    /// Whether pictures are looked at; see `routes::edison`.
+    /// Whether the model of the tier vision is there and has eyes.
     vision_enabled: bool,
     qdrant_ready: bool,
 }
@@ -97,6 +100,7 @@ mod tests {
             waiting: vec![],
             queue_max: 0,
             context_len: None,
+            capabilities: None,
             granted_total: 0,
             history: vec![],
         }

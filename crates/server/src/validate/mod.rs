@@ -10,7 +10,7 @@ mod input;
 mod llama;
 mod messages;
 mod options;
-mod picture;
+pub(crate) mod picture;
 mod read;
 mod responses;
 #[cfg(test)]

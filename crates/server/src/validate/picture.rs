@@ -9,12 +9,16 @@ use std::io::Cursor;
 use backend::Image;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::BadRequest;
 
-/// Pixels of a picture at most. 16 million are 48 MiB unpacked; models look at far fewer.
+/// Pixels of a picture at most. 16 million are 48 MiB unpacked, and a camera's picture has 12.
 pub(crate) const PIXELS_MAX: u64 = 16 << 20;
+
+/// Pixels of a picture that are kept, while it waits with its request; larger ones are scaled down. Models look at one
+/// or two million at most. All pictures of a request together keep [`PIXELS_MAX`] pixels at most, of three bytes each.
+pub(crate) const PIXELS_KEPT_MAX: u64 = 1 << 20;
 
 /// Pictures of a request at most.
 pub(crate) const PICTURES_MAX: usize = 16;
@@ -47,7 +51,16 @@ fn decode(url: &str) -> Result<Image, String> {
         return Err("must be in base64: write data:image/png;base64,...".to_owned());
     }
     // The media type is not looked at: the bytes say what they are, and clients often do not know.
-    let bytes = STANDARD.decode(data.trim()).map_err(|error| format!("is not valid base64: {error}"))?;
+    from_base64(data)
+}
+
+/// Reads a picture in base64 or in a data URL, as EDISON's clients send either.
+pub(crate) fn from_text(text: &str) -> Result<Image, String> {
+    if text.starts_with("data:") { decode(text) } else { from_base64(text) }
+}
+
+fn from_base64(text: &str) -> Result<Image, String> {
+    let bytes = STANDARD.decode(text.trim()).map_err(|error| format!("is not valid base64: {error}"))?;
     from_bytes(&bytes)
 }
 
@@ -64,8 +77,20 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Image, String> {
     limits.max_alloc = Some(3 * PIXELS_MAX * 2 + WORK_MAX_BYTES);
     let mut reader = reader(bytes, format);
     reader.limits(limits);
-    let pixels = reader.decode().map_err(|error| broken(&error))?.into_rgb8();
+    let pixels = smaller(reader.decode().map_err(|error| broken(&error))?).into_rgb8();
     Image::new(pixels.width(), pixels.height(), pixels.into_raw()).map_err(|error| format!("is no picture: {error}"))
+}
+
+/// The picture, or one of the same proportions that has few enough pixels to be kept.
+fn smaller(picture: DynamicImage) -> DynamicImage {
+    let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
+    let scale = (PIXELS_KEPT_MAX as f64 / (width * height)).sqrt();
+    if scale >= 1.0 {
+        return picture;
+    }
+    // At least a pixel: one of 16 million by 1 is a picture as well.
+    let scaled = |side: f64| (side * scale).floor().clamp(1.0, PIXELS_KEPT_MAX as f64) as u32;
+    picture.thumbnail_exact(scaled(width), scaled(height))
 }
 
 fn reader(bytes: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
@@ -84,7 +109,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use image::{ImageFormat, Rgb, RgbImage};
 
-    use super::{FORMATS, from_bytes, from_url};
+    use super::{FORMATS, PIXELS_KEPT_MAX, from_bytes, from_url};
 
     /// Two pixels, red and blue, as a file.
     fn file(format: ImageFormat) -> Vec<u8> {
@@ -141,6 +166,20 @@ mod tests {
         bmp[22..26].copy_from_slice(&65_000_u32.to_le_bytes());
         let refused = from_bytes(&bmp).expect_err("too large");
         assert!(refused.contains("65000 x 65000 pixels"), "{refused}");
+    }
+
+    /// A request waits with its pictures, and many may wait.
+    #[test]
+    fn a_large_picture_is_kept_small_and_in_its_proportions() {
+        let mut file = Cursor::new(Vec::new());
+        RgbImage::from_pixel(4000, 1000, Rgb([9, 200, 30])).write_to(&mut file, ImageFormat::Png).expect("a picture");
+        let picture = from_bytes(file.get_ref()).expect("a picture");
+        assert_eq!((picture.width(), picture.height()), (2048, 512));
+        assert!(picture.rgb().chunks(3).all(|pixel| pixel == [9, 200, 30]));
+        let mut file = Cursor::new(Vec::new());
+        RgbImage::new(1, 3_000_000).write_to(&mut file, ImageFormat::Png).expect("a picture");
+        let picture = from_bytes(file.get_ref()).expect("a picture");
+        assert!(picture.width() == 1 && u64::from(picture.height()) <= PIXELS_KEPT_MAX, "{picture:?}");
     }
 
     /// Cut anywhere, or with any byte changed, it is a picture or an error, and never a panic.

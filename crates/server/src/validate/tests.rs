@@ -89,7 +89,12 @@ fn a_bad_field_is_refused_by_name() {
         (message(json!({"role": "user"})), "messages[0].content", "missing"),
         (message(json!({"role": "user", "content": 7})), "messages[0].content", "a string or an array"),
         (message(json!({"role": "user", "content": []})), "messages[0].content", "at least one"),
-        (message(json!({"role": "user", "content": image})), "messages[0].content[1].type", "\"image_url\""),
+        (
+            message(json!({"role": "user", "content": image})),
+            "messages[0].content[1].image_url.url",
+            "must be a data URL",
+        ),
+        (message(json!({"role": "system", "content": image})), "messages[0].content[1].type", "only users may send"),
         (message(json!({"role": "user", "content": [{"text": "a"}]})), "messages[0].content[0].type", "missing"),
         (message(json!({"role": "user", "content": [{"type": "text"}]})), "messages[0].content[0].text", "missing"),
         (

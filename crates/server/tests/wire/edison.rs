@@ -1,12 +1,15 @@
 //! EDISON's own protocol, as its web page and its ComfyUI node speak it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use backend_mock::{ModelScript, Reply};
+use backend::{Backend, Capabilities, GenerateRequest, Token};
+use backend_mock::{Fault, MockBackend, MockConfig, ModelScript, Reply};
 use serde_json::{Value, json};
 use server::{HttpLimits, Peer};
 use serving::Tier;
 
+use crate::fake::Fake;
 use crate::support::{Server, hundred_ms};
 
 fn script(answers: &[&str]) -> ModelScript {
@@ -72,7 +75,7 @@ async fn the_oldest_turns_make_room_and_the_answer_says_how_many() {
 #[tokio::test(start_paused = true)]
 async fn pictures_without_a_vision_tier_are_refused_in_words() {
     let server = Server::start(script(&["a cat"]), HttpLimits::default()).await;
-    let (status, answer) = ask_json(&server, "/chat", json!({"message": "what?", "images": ["aGk="]})).await;
+    let (status, answer) = ask_json(&server, "/chat", json!({"message": "what?", "images": [DOT]})).await;
     assert_eq!(status, 503);
     assert!(answer["detail"].as_str().is_some_and(|detail| detail.starts_with("Vision model not loaded")), "{answer}");
 }
@@ -159,16 +162,64 @@ async fn the_models_are_listed_and_each_tier_says_whether_it_can_be_used() {
     assert_eq!(status["slots"]["fast"], json!({"loaded": true, "configured_model": "m", "shared_with": []}));
 }
 
+/// A pixel, as the original's clients send pictures.
+const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+
+/// Says how many pictures it was shown.
+fn seeing() -> Fake {
+    let count = |request: &GenerateRequest| Token::text(request.prompt.prompt.images().count().to_string());
+    Fake { context_len: 1024, ..Fake::new(move |request| vec![count(request), Token::text(" seen")]) }
+}
+
+fn with_pictures() -> Value {
+    json!({"message": "what?", "mode": "chat", "images": [DOT, format!("data:image/gif;base64,{DOT}")]})
+}
+
+async fn in_the_tier_vision(engine: impl Backend + 'static) -> Server {
+    let server = Server::with_tier(Tier::Vision, Arc::new(engine), HttpLimits::default(), 1);
+    server.service.loaded().await;
+    server
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_reach_the_model_of_the_tier_vision() {
+    let server = in_the_tier_vision(seeing()).await;
+    let (status, answer) = ask_json(&server, "/chat", with_pictures()).await;
+    assert_eq!((status, &answer["mode_used"], &answer["model_used"]), (200, &json!("image"), &json!("vision")));
+    assert_eq!((&answer["response"], &answer["vision_error"]), (&json!("2 seen"), &Value::Null));
+    let health = server.connect().ask("GET", "/health").await;
+    assert!(health.contains("\"vision_enabled\":true"), "{health}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_saw_no_picture_says_so_whole_and_streamed() {
-    let server = Server::begin_as(Tier::Vision, script(&["a cat", "a cat"]), HttpLimits::default());
-    let body = json!({"message": "what?", "mode": "chat", "images": ["aGk="]});
-    let (status, answer) = ask_json(&server, "/chat", body.clone()).await;
+    let blind = Fake { capabilities: Capabilities { vision: false, ..Capabilities::ALL }, ..seeing() };
+    let server = in_the_tier_vision(blind).await;
+    let (status, answer) = ask_json(&server, "/chat", with_pictures()).await;
     assert_eq!((status, &answer["mode_used"], &answer["model_used"]), (200, &json!("image"), &json!("vision")));
     let text = answer["response"].as_str().expect("a text");
-    assert!(text.starts_with("[The picture was not looked at") && text.ends_with("a cat"), "{text}");
+    assert!(text.starts_with("[The picture was not looked at: ") && text.ends_with("]\n\n0 seen"), "{text}");
     assert!(answer["vision_error"].is_string(), "{answer}");
-    let (_, streamed) = ask(&server, "/chat/stream", &body).await;
-    let (mark, said) = (streamed.find("not looked at"), streamed.find("{\"t\":\"a\"}"));
+    let (_, streamed) = ask(&server, "/chat/stream", &with_pictures()).await;
+    let (mark, said) = (streamed.find("not looked at"), streamed.find("]\\n\\n0"));
     assert!(mark.is_some() && mark < said, "{streamed}");
+}
+
+/// The original answered from the text alone then, and nobody could tell.
+#[tokio::test(start_paused = true)]
+async fn eyes_that_break_are_owned_up_to() {
+    let breaks = ModelScript { faults: [(1, Fault::FailBeforeFirstToken)].into(), ..script(&["", "a guess"]) };
+    let server = in_the_tier_vision(MockBackend::new(MockConfig::default().with_model("m", breaks))).await;
+    let (status, answer) = ask_json(&server, "/chat", with_pictures()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer["response"].as_str().expect("a text").ends_with("may help.]\n\na guess"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_picture_is_refused_with_its_number() {
+    let server = in_the_tier_vision(seeing()).await;
+    let (status, answer) = ask_json(&server, "/chat", json!({"message": "?", "images": [DOT, "aGk="]})).await;
+    assert_eq!(status, 422, "{answer}");
+    assert_eq!(answer["detail"][0]["loc"], json!(["body", "images"]));
+    assert!(answer["detail"][0]["msg"].as_str().expect("a text").starts_with("picture 2 is not a picture"), "{answer}");
 }

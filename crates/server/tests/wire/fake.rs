@@ -22,6 +22,8 @@ pub(crate) struct Fake {
     /// How long each token takes.
     pub(crate) time_per_token: Duration,
     pub(crate) capabilities: Capabilities,
+    /// Bytes of prompt and tokens of answer together; 64 by default.
+    pub(crate) context_len: u32,
     /// What reached the lanes.
     pub(crate) asked: Arc<Mutex<Vec<GenerateRequest>>>,
 }
@@ -29,7 +31,13 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) fn new(script: impl Fn(&GenerateRequest) -> Vec<Token> + Send + Sync + 'static) -> Self {
         let time_per_token = Duration::from_millis(10);
-        Self { script: Arc::new(script), time_per_token, capabilities: Capabilities::ALL, asked: Arc::default() }
+        Self {
+            script: Arc::new(script),
+            time_per_token,
+            capabilities: Capabilities::ALL,
+            context_len: 64,
+            asked: Arc::default(),
+        }
     }
 
     /// One that says the same to everybody, a token for each word.
@@ -56,10 +64,10 @@ pub(crate) fn likely(text: &str, logprob: f32) -> Token {
 #[async_trait]
 impl Backend for Fake {
     async fn load(&self, spec: ModelSpec, _: LoadProgress) -> Result<LoadedModel, LoadError> {
-        let capabilities = self.capabilities;
-        let info = ModelInfo { context_len: 64, parameters: 7, weight_bytes: 9, capabilities };
+        let (capabilities, context_len) = (self.capabilities, self.context_len);
+        let info = ModelInfo { context_len, parameters: 7, weight_bytes: 9, capabilities };
         let lanes = (0..spec.lanes).map(|_| Box::new(self.clone()) as Box<dyn Lane>).collect();
-        Ok(LoadedModel { info, encoder: Arc::new(Bytes), lanes })
+        Ok(LoadedModel { info, encoder: Arc::new(Bytes { context_len }), lanes })
     }
 }
 
@@ -107,7 +115,9 @@ impl Lane for Fake {
 }
 
 /// Every byte is a token. Conversations are rendered with a line for each message.
-struct Bytes;
+struct Bytes {
+    context_len: u32,
+}
 
 impl Bytes {
     fn text(prompt: &Prompt) -> String {
@@ -128,7 +138,9 @@ impl PromptEncoder for Bytes {
         let tokens: Vec<TokenId> = Self::text(&prompt).bytes().map(TokenId::from).collect();
         match tokens.len() {
             0 => Err(PromptError::Empty),
-            n @ 64.. => Err(PromptError::TooLong { tokens: n as u32, context_len: 64 }),
+            n if n >= self.context_len as usize => {
+                Err(PromptError::TooLong { tokens: n as u32, context_len: self.context_len })
+            }
             _ => Ok(EncodedPrompt { prompt, tokens }),
         }
     }

@@ -38,7 +38,7 @@ impl Server {
         Self::begin_as(Tier::Fast, script, limits)
     }
 
-    /// The same with `tier` as the one that means the model.
+    /// The same for another tier.
     pub(crate) fn begin_as(tier: Tier, script: ModelScript, limits: HttpLimits) -> Self {
         let mock = MockBackend::new(MockConfig::default().with_model("m", script));
         Self::with_tier(tier, Arc::new(mock), limits, 1)
@@ -56,7 +56,8 @@ impl Server {
         Self::with_tier(Tier::Fast, backend, limits, lanes)
     }
 
-    fn with_tier(tier: Tier, backend: Arc<dyn Backend>, limits: HttpLimits, lanes: u32) -> Self {
+    /// The same with `tier` as the one that means the model.
+    pub(crate) fn with_tier(tier: Tier, backend: Arc<dyn Backend>, limits: HttpLimits, lanes: u32) -> Self {
         let spec = ModelSpec::new("m", ModelSource::File("m.gguf".into()));
         let mut model = ModelConfig::new(ModelSpec { lanes, ..spec });
         model.aliases.push("org/alias".into());

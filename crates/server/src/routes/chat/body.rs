@@ -14,7 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
-use crate::validate::BadRequest;
 
 /// The budget is counted in these.
 const KIB: usize = 1024;
@@ -42,12 +41,16 @@ impl Bodies {
     /// # Cancel safety
     /// Dropping the future gives up its part of the budget, or its place in the queue for one; a body that is already
     /// being parsed gives it up when that is over.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T, E>(
         &self,
         body: Body,
         limits: &HttpLimits,
-        parse: impl FnOnce(&[u8]) -> Result<T, BadRequest> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        parse: impl FnOnce(&[u8]) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
         let max = limits.body_max_bytes;
         let announced = body.size_hint();
         // A client that announces too much is told so before it has sent it.
@@ -60,24 +63,6 @@ impl Bodies {
         self.parse(body, share, parse).await
     }
 
-    /// Reads any JSON.
-    ///
-    /// # Cancel safety
-    /// As for [`chat`](Self::chat).
-    pub(crate) async fn value(&self, body: Body, limits: &HttpLimits) -> Result<serde_json::Value, ApiError> {
-        let announced = body.size_hint();
-        if announced.lower() > limits.body_max_bytes as u64 {
-            return Err(ApiError::BodyTooLarge(limits.body_max_bytes));
-        }
-        let most = announced.exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limits.body_max_bytes);
-        let _share = self.share(most, limits).await?;
-        let body = read(body, limits).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let message = format!("the body is not JSON: {error}");
-            ApiError::Fields(serde_json::json!([{"type": "json_invalid", "loc": ["body"], "msg": message}]))
-        })
-    }
-
     /// A part of the budget. A body that is larger than all of it takes all of it.
     async fn share(&self, bytes: usize, limits: &HttpLimits) -> Result<OwnedSemaphorePermit, ApiError> {
         let share = Arc::clone(&self.budget).acquire_many_owned(kib(bytes).min(self.budget_kib));
@@ -87,14 +72,18 @@ impl Bodies {
         }
     }
 
-    async fn parse<T: Send + 'static>(
+    async fn parse<T, E>(
         &self,
         body: Bytes,
         share: OwnedSemaphorePermit,
-        parse: impl FnOnce(&[u8]) -> Result<T, BadRequest> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        if body.len() <= INLINE_PARSE_MAX_BYTES {
-            return Ok(parse(&body)?);
+        parse: impl FnOnce(&[u8]) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        if body.len() <= INLINE_PARSE_MAX_BYTES && !may_have_pictures(&body) {
+            return parse(&body).map_err(Into::into);
         }
         let parser = Arc::clone(&self.parsers).acquire_owned().await.expect("the parsers are never closed");
         let parsing = tokio::task::spawn_blocking(move || {
@@ -104,7 +93,7 @@ impl Bodies {
             parsed
         });
         match parsing.await {
-            Ok(parsed) => Ok(parsed?),
+            Ok(parsed) => parsed.map_err(Into::into),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // Only a runtime that goes down takes work back.
@@ -122,6 +111,12 @@ async fn read(body: Body, limits: &HttpLimits) -> Result<Bytes, ApiError> {
         Ok(Err(error)) => Err(ApiError::BodyBroken(error.to_string())),
         Err(_) => Err(ApiError::BodyTimeout(limit)),
     }
+}
+
+/// A few kilobytes can be a picture of millions of pixels, which takes a tenth of a second to unpack. The fields that hold
+/// one have `image` in their names in every dialect, and JSON can only spell it differently with `\u`.
+fn may_have_pictures(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"image").is_some() || memchr::memmem::find(body, b"\\u").is_some()
 }
 
 /// Rounded up, and at least 1.

@@ -1,10 +1,11 @@
 //! What a chat of EDISON's protocol says. Fields that nobody knows are passed over: its clients send some.
 
-use backend::{ChatMessage, Role};
+use backend::{ChatMessage, Image, Role};
 use serde_json::{Value, json};
 
 use crate::edison::router::Mode;
 use crate::error::ApiError;
+use crate::validate::picture;
 
 /// A chat that can be answered.
 #[derive(Debug, PartialEq)]
@@ -12,16 +13,31 @@ pub(super) struct Ask {
     pub(super) message: String,
     /// `None` is `auto`.
     pub(super) mode: Option<Mode>,
-    pub(super) has_images: bool,
+    /// The pictures that came with the message.
+    pub(super) images: Vec<Image>,
     /// What was said before, oldest first.
     pub(super) history: Vec<ChatMessage>,
     /// What the caller found that may help.
     pub(super) context: Vec<String>,
 }
 
+/// Reads any JSON.
+///
+/// # Errors
+/// What is wrong with it, in the form that the original's clients know.
+pub(super) fn any_json(body: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the body is not JSON: {error}");
+        ApiError::Fields(json!([{"type": "json_invalid", "loc": ["body"], "msg": message}]))
+    })
+}
+
+/// Unpacks pictures, which takes a while.
+///
 /// # Errors
 /// Every field that is wrong, in the form that the original's clients know.
-pub(super) fn ask(body: &Value, messages_max: usize) -> Result<Ask, ApiError> {
+pub(super) fn ask(body: &[u8], messages_max: usize) -> Result<Ask, ApiError> {
+    let body = &any_json(body)?;
     let mut problems = Vec::new();
     let mut wrong = |field: &str, message: &str| {
         problems.push(json!({"type": "value_error", "loc": ["body", field], "msg": message}));
@@ -39,9 +55,9 @@ pub(super) fn ask(body: &Value, messages_max: usize) -> Result<Ask, ApiError> {
     if mode.is_none() {
         wrong("mode", "must be auto, chat, reasoning, agent, code or work");
     }
-    let images = list(&body["images"]);
-    if images.is_none() {
-        wrong("images", "must be a list");
+    let images = list(&body["images"]).ok_or_else(|| "must be a list".to_owned()).and_then(pictures);
+    if let Err(message) = &images {
+        wrong("images", message);
     }
     let history = list(&body["conversation_history"]).filter(|turns| turns.len() <= messages_max).and_then(turns);
     if history.is_none() {
@@ -55,9 +71,8 @@ pub(super) fn ask(body: &Value, messages_max: usize) -> Result<Ask, ApiError> {
         wrong("context", "must be a list of texts, or of objects with a text");
     }
     match (message, mode, images, history, context) {
-        (Some(message), Some(mode), Some(images), Some(history), Some(context)) => {
-            let has_images = images.iter().any(Value::is_string);
-            Ok(Ask { message: message.to_owned(), mode, has_images, history, context })
+        (Some(message), Some(mode), Ok(images), Some(history), Some(context)) => {
+            Ok(Ask { message: message.to_owned(), mode, images, history, context })
         }
         _ => Err(ApiError::Fields(Value::Array(problems))),
     }
@@ -86,6 +101,18 @@ fn turns(items: &[Value]) -> Option<Vec<ChatMessage>> {
     Some(turns)
 }
 
+/// What is no text is passed over, as in the original.
+fn pictures(items: &[Value]) -> Result<Vec<Image>, String> {
+    let texts: Vec<(usize, &str)> =
+        items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_str()?))).collect();
+    // Counted before any is unpacked.
+    if texts.len() > picture::PICTURES_MAX {
+        return Err(format!("has {} pictures, and {} are the most", texts.len(), picture::PICTURES_MAX));
+    }
+    let read = |(at, text)| picture::from_text(text).map_err(|reason| format!("picture {} {reason}", at + 1));
+    texts.into_iter().map(read).collect()
+}
+
 fn chunks(items: &[Value]) -> Option<Vec<String>> {
     let text = |item: &Value| item.as_str().or_else(|| item["text"].as_str()).map(str::to_owned);
     items.iter().map(text).collect()
@@ -99,7 +126,7 @@ mod tests {
     use crate::error::ApiError;
 
     fn wrong(body: &Value) -> Vec<String> {
-        match ask(body, 3) {
+        match ask(body.to_string().as_bytes(), 3) {
             Err(ApiError::Fields(problems)) => {
                 let problems = problems.as_array().expect("a list").iter();
                 problems.map(|problem| problem["loc"][1].as_str().expect("a field").to_owned()).collect()
@@ -122,7 +149,17 @@ mod tests {
     fn unknown_fields_and_roles_are_passed_over_and_an_empty_message_is_taken() {
         let body = json!({"message": "", "session_id": 7, "remember": null, "images": null,
             "conversation_history": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]});
-        let ask = ask(&body, 3).expect("a chat");
-        assert_eq!((ask.history.len(), ask.has_images, ask.mode), (1, false, None));
+        let ask = ask(body.to_string().as_bytes(), 3).expect("a chat");
+        assert_eq!((ask.history.len(), ask.images.len(), ask.mode), (1, 0, None));
+    }
+
+    #[test]
+    fn pictures_come_in_base64_or_in_data_urls_and_what_is_none_is_named() {
+        let dot = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+        let body = json!({"message": "?", "images": [dot, 7, format!("data:image/gif;base64,{dot}")]});
+        let read = ask(body.to_string().as_bytes(), 3).expect("a chat");
+        assert_eq!(read.images.iter().map(|image| (image.width(), image.height())).collect::<Vec<_>>(), [(1, 1); 2]);
+        assert_eq!(wrong(&json!({"message": "?", "images": [dot, "aGk="]})), ["images"]);
+        assert_eq!(wrong(&json!({"message": "?", "images": vec![dot; 17]})), ["images"]);
     }
 }

@@ -8,13 +8,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::body::any_json;
 use crate::error::ApiError;
 use crate::state::App;
 use crate::validate::BadRequest;
 
 /// Ends the chat of this id, whether it waits, is read or is answered.
 pub(crate) async fn cancel(State(app): State<Arc<App>>, body: Body) -> Response {
-    let body = match app.bodies.value(body, &app.limits).await {
+    let body = match app.bodies.read(body, &app.limits, any_json).await {
         Ok(body) => body,
         Err(error) => return error.into_detail(),
     };

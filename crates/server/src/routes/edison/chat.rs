@@ -84,8 +84,8 @@ async fn begin(
     if peer.is_crowded {
         return Err(ApiError::Crowded);
     }
-    let body = app.bodies.value(body, &app.limits).await?;
-    let ask = ask(&body, app.limits.messages_max)?;
+    let messages_max = app.limits.messages_max;
+    let ask = app.bodies.read(body, &app.limits, move |body| ask(body, messages_max)).await?;
     let turn = Turn { app, id: id.as_str().to_owned(), client: peer.client, ask };
     Ok((id, events(turn)))
 }

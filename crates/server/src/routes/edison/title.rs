@@ -10,6 +10,7 @@ use backend::{Chat, ChatMessage, GenerateOptions, Prompt, Role, Sampling};
 use serde_json::{Value, json};
 use serving::{Class, Progress, Request, Tier};
 
+use super::body::any_json;
 use crate::connection::Peer;
 use crate::edison::title::{of_message, title};
 use crate::error::ApiError;
@@ -31,7 +32,7 @@ pub(crate) async fn generate(
     if peer.is_crowded {
         return ApiError::Crowded.into_detail();
     }
-    let body = match app.bodies.value(body, &app.limits).await {
+    let body = match app.bodies.read(body, &app.limits, any_json).await {
         Ok(body) => body,
         Err(error) => return error.into_detail(),
     };

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use backend::{Chat, ChatMessage, GenerateOptions, Prompt, PromptError, Role, Sampling};
+use backend::{Chat, ChatMessage, GenerateOptions, PlacedImage, Prompt, PromptError, Role, Sampling};
 use serde_json::{Value, json};
-use serving::{Class, Progress, Refusal, Request, Tier};
+use serving::{Class, Failure, Feature, Progress, Refusal, Request, Tier};
 use tokio::sync::mpsc;
 
 use super::body::Ask;
 use crate::edison::router::{Mode, Route, route};
 use crate::edison::steps::steps;
-use crate::error::ApiError;
+use crate::error::{ApiError, message};
 use crate::routes::chat::hash;
 use crate::state::App;
 
-/// Said before an answer to a message whose pictures no model saw: nobody may take it for one that did.
-const NOT_SEEN: &str = "The picture was not looked at: this server cannot show pictures to a model yet.";
+/// Said before an answer to a message whose pictures no model saw, with the reason: nobody may take it for one that did.
+fn not_seen(why: &ApiError) -> String {
+    format!("The picture was not looked at: {}.", message(why).trim_end_matches('.'))
+}
 
 /// What a turn tells on its way.
 #[derive(Debug)]
@@ -43,11 +45,46 @@ pub(super) struct Turn {
 }
 
 /// One call of a model.
-struct Call {
+struct Call<'a> {
     tier: Tier,
     messages: Vec<ChatMessage>,
     sampling: Sampling,
     max_tokens: u32,
+    /// Makes its request's id another one than the turn's.
+    suffix: &'static str,
+    telling: Telling<'a>,
+}
+
+/// Whether the client is told what the model says while it says it.
+enum Telling<'a> {
+    Silent,
+    /// It is, and before it what stands here.
+    After(Option<&'a str>),
+}
+
+/// Why a call ended without an answer.
+struct Unanswered {
+    why: ApiError,
+    /// Nothing of it was told, so that another call can take its place.
+    is_unheard: bool,
+}
+
+impl Unanswered {
+    fn early(why: impl Into<ApiError>) -> Self {
+        Self { why: why.into(), is_unheard: true }
+    }
+
+    /// The model cannot look at these pictures, or broke when it did. Words alone may still be answered.
+    fn is_for_want_of_eyes(&self) -> bool {
+        let of_the_eyes = matches!(
+            self.why,
+            ApiError::Refused(Refusal::Unsupported { feature: Feature::Vision, .. })
+                | ApiError::Refused(Refusal::Prompt(PromptError::Picture { .. }))
+                | ApiError::Refused(Refusal::Backend { .. })
+                | ApiError::Failed(Failure::Backend { .. })
+        );
+        of_the_eyes && self.is_unheard
+    }
 }
 
 /// What a model said.
@@ -76,29 +113,58 @@ impl Turn {
 
     async fn answer(&self, events: &mpsc::Sender<Event>) -> Result<Value, ApiError> {
         let ask = &self.ask;
-        let routed = route(&ask.message, ask.mode, ask.has_images);
+        let routed = route(&ask.message, ask.mode, self.has_images());
         tracing::info!(mode = routed.mode.as_str(), tier = routed.tier.as_str(), rule = routed.rule, "routed");
-        if ask.has_images && self.app.service.tiers().iter().all(|(tier, _)| *tier != Tier::Vision) {
+        if self.has_images() && self.app.service.tiers().iter().all(|(tier, _)| *tier != Tier::Vision) {
             return Err(ApiError::NoVision);
         }
         let steps = if routed.mode == Mode::Work { self.plan(routed, events).await? } else { Vec::new() };
-        let (mut history, message) = (self.history(), ChatMessage::new(Role::User, &ask.message));
+        let mut history = self.history();
         let had = history.len();
+        let mut blind = None;
         let said = loop {
-            let system = ChatMessage::new(Role::System, system(routed.mode, &ask.context, &steps));
-            let messages = [&[system], &history[..], std::slice::from_ref(&message)].concat();
-            let max_tokens = if routed.mode == Mode::Work { 3072 } else { 2048 };
-            let call = Call { tier: routed.tier, messages, sampling: answering(), max_tokens };
-            match self.call(call, "", events, true).await {
-                Err(ApiError::Refused(Refusal::Prompt(PromptError::TooLong { tokens, context_len })))
-                    if !history.is_empty() =>
-                {
-                    drop_oldest(&mut history, tokens, context_len);
+            let call = self.main_call(routed, &history, &steps, blind.as_deref());
+            match self.call(call, events).await {
+                Err(Unanswered {
+                    why: ApiError::Refused(Refusal::Prompt(PromptError::TooLong { tokens, context_len })),
+                    ..
+                }) if !history.is_empty() => drop_oldest(&mut history, tokens, context_len),
+                Err(unanswered) if self.has_images() && blind.is_none() && unanswered.is_for_want_of_eyes() => {
+                    blind = Some(not_seen(&unanswered.why));
                 }
-                said => break said?,
+                said => break said.map_err(|unanswered| unanswered.why)?,
             }
         };
-        Ok(self.reply(routed, said, &steps, had - history.len()))
+        Ok(self.reply(routed, said, &steps, had - history.len(), blind))
+    }
+
+    fn has_images(&self) -> bool {
+        !self.ask.images.is_empty()
+    }
+
+    /// The call whose answer is the turn's. `blind` says why its model does not see the pictures.
+    fn main_call<'a>(
+        &self,
+        routed: Route,
+        history: &[ChatMessage],
+        steps: &[String],
+        blind: Option<&'a str>,
+    ) -> Call<'a> {
+        let sees = self.has_images() && blind.is_none();
+        let system = ChatMessage::new(Role::System, system(routed.mode, sees, &self.ask.context, steps));
+        let mut message = ChatMessage::new(Role::User, &self.ask.message);
+        if sees {
+            // Before the words: models are trained on pictures first, and then the question.
+            message.images = self.ask.images.iter().map(|image| PlacedImage { at: 0, image: image.clone() }).collect();
+        }
+        Call {
+            tier: routed.tier,
+            messages: [&[system], history, &[message]].concat(),
+            sampling: if sees { looking() } else { answering() },
+            max_tokens: if routed.mode == Mode::Work { 3072 } else { 2048 },
+            suffix: if blind.is_some() { "#blind" } else { "" },
+            telling: Telling::After(blind),
+        }
     }
 
     /// The turns before this one. Some clients send the message itself as the last of them.
@@ -115,24 +181,20 @@ impl Turn {
         let wish = "Plan the task. Answer with a short numbered list of 3 to 7 clear steps, and nothing else.";
         let messages = vec![ChatMessage::new(Role::System, wish), ChatMessage::new(Role::User, &self.ask.message)];
         let sampling = Sampling { temperature: 0.3, ..Sampling::default() };
-        let call = Call { tier: routed.tier, messages, sampling, max_tokens: 400 };
-        let steps = steps(&self.call(call, "#plan", events, false).await?.text);
+        let call =
+            Call { tier: routed.tier, messages, sampling, max_tokens: 400, suffix: "#plan", telling: Telling::Silent };
+        let said = self.call(call, events).await.map_err(|unanswered| unanswered.why)?;
+        let steps = steps(&said.text);
         if !steps.is_empty() {
             let _left = events.send(Event::Plan(steps.clone())).await;
         }
         Ok(steps)
     }
 
-    async fn call(
-        &self,
-        call: Call,
-        suffix: &str,
-        events: &mpsc::Sender<Event>,
-        is_told: bool,
-    ) -> Result<Said, ApiError> {
+    async fn call(&self, call: Call<'_>, events: &mpsc::Sender<Event>) -> Result<Said, Unanswered> {
         let sampling = Sampling { seed: hash(&self.id), ..call.sampling };
-        let mut generation = self.app.service.submit(Request {
-            id: format!("{}{suffix}", self.id),
+        let request = Request {
+            id: format!("{}{}", self.id, call.suffix),
             client: self.client.clone(),
             model: call.tier.as_str().to_owned(),
             class: Class::Interactive,
@@ -140,32 +202,36 @@ impl Turn {
             options: GenerateOptions { sampling, ..GenerateOptions::default() },
             max_tokens: Some(call.max_tokens),
             queue_timeout: None,
-        })?;
+        };
+        let mut generation = self.app.service.submit(request).map_err(Unanswered::early)?;
         let _left = events.send(Event::Begun).await;
-        let model = generation.started().await?.model;
-        if is_told && self.ask.has_images {
-            let _left = events.send(Event::Token(format!("[{NOT_SEEN}]\n\n"))).await;
-        }
+        let model = generation.started().await.map_err(Unanswered::early)?.model;
+        let (is_told, mut before) = match call.telling {
+            Telling::Silent => (false, None),
+            Telling::After(before) => (true, before),
+        };
         let mut text = String::new();
         loop {
-            match generation.next().await {
+            let why = match generation.next().await {
                 Some(Progress::Token(token)) => {
                     text.push_str(&token.text);
                     if is_told && !token.text.is_empty() {
-                        let _left = events.send(Event::Token(token.text)).await;
+                        let mark = before.take().map(|before| format!("[{before}]\n\n")).unwrap_or_default();
+                        let _left = events.send(Event::Token(mark + &token.text)).await;
                     }
+                    continue;
                 }
                 Some(Progress::Completed(_)) => return Ok(Said { text, model }),
-                Some(Progress::Failed(failure)) => return Err(ApiError::Failed(failure)),
-                None => return Err(ApiError::Failed(serving::Failure::ShuttingDown)),
-            }
+                Some(Progress::Failed(failure)) => failure,
+                None => Failure::ShuttingDown,
+            };
+            return Err(Unanswered { why: ApiError::Failed(why), is_unheard: text.is_empty() });
         }
     }
 
-    fn reply(&self, routed: Route, said: Said, steps: &[String], turns_dropped: usize) -> Value {
-        let vision_error = self.ask.has_images.then_some(NOT_SEEN);
+    fn reply(&self, routed: Route, said: Said, steps: &[String], turns_dropped: usize, blind: Option<String>) -> Value {
         let text = said.text.trim();
-        let response = vision_error.map_or_else(|| text.to_owned(), |why| format!("[{why}]\n\n{text}"));
+        let response = blind.as_ref().map_or_else(|| text.to_owned(), |why| format!("[{why}]\n\n{text}"));
         let n_chunks = self.ask.context.len();
         json!({
             "response": response,
@@ -175,7 +241,7 @@ impl Turn {
             "context_used": (n_chunks > 0).then_some(n_chunks),
             "search_results_count": null,
             "turns_dropped": turns_dropped,
-            "vision_error": vision_error,
+            "vision_error": blind,
         })
     }
 
@@ -213,14 +279,20 @@ fn answering() -> Sampling {
     }
 }
 
+/// What is in a picture is to be found, not invented.
+fn looking() -> Sampling {
+    Sampling { temperature: 0.1, ..Sampling::default() }
+}
+
 /// What the model is told before the conversation.
-fn system(mode: Mode, context: &[String], steps: &[String]) -> String {
+fn system(mode: Mode, sees: bool, context: &[String], steps: &[String]) -> String {
     let tail = match mode {
         Mode::Chat => "Be conversational.",
         Mode::Reasoning => "Think step by step.",
         Mode::Agent => "Give detailed and accurate answers.",
         Mode::Code => "Write complete, working code and explain it.",
         Mode::Work => "Work through the task thoroughly, step by step.",
+        Mode::Image if sees => "Say only what the picture shows. Where you cannot make something out, say so.",
         Mode::Image => "You cannot see the picture that came with the message. Say so, and do not guess what it shows.",
     };
     let mut text = format!("You are EDISON, a helpful assistant. Mind what was said before. {tail}");

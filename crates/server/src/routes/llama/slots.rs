@@ -40,9 +40,9 @@ pub(crate) async fn props(State(app): State<Arc<App>>, which: Asked) -> Result<J
     Ok(Json(Props {
         default_generation_settings: DefaultSettings { n_ctx, params },
         total_slots: model.lanes.len(),
+        modalities: Modalities { vision: model.capabilities.is_some_and(|can| can.vision), audio: false },
         model_alias: model.id,
         model_path: "",
-        modalities: Modalities { vision: false, audio: false },
         build_info: concat!("edison ", env!("CARGO_PKG_VERSION")),
         is_sleeping: false,
     }))
