@@ -35,6 +35,7 @@ mod run;
 mod sample;
 mod sse;
 mod target;
+mod tls;
 
 pub use checks::{CHECKS, Check};
 pub use options::Options;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::Problem;
+use crate::tls::Tls;
 
 /// A connection, whatever it is made of.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -40,23 +41,22 @@ pub struct Target {
 }
 
 impl Target {
-    /// The server at `url`, over TCP. A `/v1` at the end may be there or not.
+    /// The server at `url`, over TCP, and TLS where it says https. A `/v1` at the end may be there or not.
     ///
     /// # Errors
     /// [`Problem::Url`].
     pub fn at(url: &str, api_key: Option<String>) -> Result<Self, Problem> {
         let problem = |reason: &str| Problem::Url { url: url.to_owned(), reason: reason.to_owned() };
         let uri: Uri = url.trim().parse().map_err(|error| problem(&format!("{error}")))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(problem("https is not spoken; ask the server itself, behind what ends its TLS"));
-            }
-            _ => return Err(problem("it does not begin with http://")),
-        }
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(problem("it does not begin with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| problem("it names no host"))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tcp = Tcp { host, port: authority.port_u16().unwrap_or(80) };
+        let tls = is_tls.then(|| Tls::to(&host)).transpose().map_err(|reason| problem(&reason))?;
+        let tcp = Tcp { host, port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }), tls };
         let target = Self::over(Arc::new(tcp), authority.as_str(), api_key);
         let prefix = uri.path().trim_end_matches('/').trim_end_matches("/v1").trim_end_matches('/').to_owned();
         Ok(Self { prefix, url: url.trim().to_owned(), ..target })
@@ -73,15 +73,24 @@ impl Target {
         &self.url
     }
 
-    pub(crate) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    /// Makes a new connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up the connection.
+    ///
+    /// # Errors
+    /// What the system says about why there is none.
+    pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         self.connect.connect().await
     }
 
-    pub(crate) fn authority(&self) -> &str {
+    /// The host, and the port where the address names one.
+    pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    pub(crate) fn path(&self, path: &str) -> String {
+    /// A path of the server, such as `/v1/models`, with what the address puts before it.
+    pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
     }
 
@@ -100,6 +109,7 @@ impl fmt::Debug for Target {
 struct Tcp {
     host: String,
     port: u16,
+    tls: Option<Tls>,
 }
 
 impl Connect for Tcp {
@@ -108,7 +118,10 @@ impl Connect for Tcp {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             // Requests are small, and their times are compared.
             stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as Box<dyn Stream>)
+            Ok(match &self.tls {
+                Some(tls) => Box::new(tls.over(stream).await?) as Box<dyn Stream>,
+                None => Box::new(stream),
+            })
         })
     }
 }
@@ -133,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_an_example() {
-        for url in ["", "h:1", "127.0.0.1:8811", "ftp://h", "https://h", "http://", "no address"] {
+        for url in ["", "h:1", "127.0.0.1:8811", "ftp://h", "https://a b", "http://", "no address"] {
             let problem = Target::at(url, None).expect_err(url).to_string();
             assert!(problem.contains("write for example http://"), "{problem}");
         }

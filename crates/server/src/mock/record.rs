@@ -8,12 +8,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend_mock::{Rule, Time};
+use check::Target;
 use futures_util::stream;
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, RETRY_AFTER, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::exchange::{Answer, Question};
@@ -27,10 +27,7 @@ const CHAT: &str = "/v1/chat/completions";
 
 /// Where to, and what came back so far.
 pub(super) struct Recorder {
-    /// Host and port.
-    authority: String,
-    /// What stands before `/v1` in the other server's paths.
-    prefix: String,
+    upstream: Target,
     script: Mutex<Script>,
     file: PathBuf,
 }
@@ -38,18 +35,8 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Records what the server at this URL answers into this file.
     pub(super) fn new(url: &str, file: PathBuf) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("--record {url}: {error}"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(format!("--record {url}: only http is spoken; put a proxy in between that speaks https"));
-            }
-            _ => return Err(format!("--record {url}: write a URL such as http://127.0.0.1:8811")),
-        }
-        let host = uri.host().ok_or_else(|| format!("--record {url}: the host is missing"))?;
-        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
-        let prefix = uri.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
-        let recorder = Self { authority, prefix, script: Mutex::default(), file };
+        let upstream = Target::at(url, None).map_err(|problem| format!("--record: {problem}"))?;
+        let recorder = Self { upstream, script: Mutex::default(), file };
         // At the start rather than after the first exchange: a file that cannot be written is noticed.
         recorder.write()?;
         Ok(recorder)
@@ -95,16 +82,15 @@ async fn exchange(recorder: &Arc<Recorder>, request: Request) -> Result<Response
     let body = Limited::new(body, BODY_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
     let question = (head.method == Method::POST && head.uri.path() == CHAT).then(|| Question::read(&body)).flatten();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    head.uri = format!("{}{path}", recorder.prefix).parse().map_err(|error| format!("{path}: {error}"))?;
+    head.uri = recorder.upstream.path(path).parse().map_err(|error| format!("{path}: {error}"))?;
     for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, ACCEPT_ENCODING] {
         head.headers.remove(name);
     }
-    let host = HeaderValue::from_str(&recorder.authority).map_err(|error| error.to_string())?;
+    let host = HeaderValue::from_str(recorder.upstream.authority()).map_err(|error| error.to_string())?;
     head.headers.insert(HOST, host);
 
     let asked = Instant::now();
-    let stream = TcpStream::connect(&recorder.authority).await.map_err(|error| error.to_string())?;
-    let _slow_start = stream.set_nodelay(true);
+    let stream = recorder.upstream.connect().await.map_err(|error| error.to_string())?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // It ends with the answer, or with the one who wanted it.
