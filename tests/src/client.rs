@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use server::{AppOptions, HEADERS_MIN_BYTES, HttpLimits, Peer, RequestIds, Shutdown, WallClock};
+use server::{AppOptions, HEADERS_MIN_BYTES, HttpLimits, Peer, RequestIds, WallClock};
 use serving::Service;
 use tokio::task::AbortHandle;
 
@@ -31,7 +31,7 @@ impl Client {
             limits,
             clock: WallClock::fixed(1_700_000_000),
             ids: RequestIds::with_prefix("test"),
-            shutdown: Shutdown::default(),
+            ..AppOptions::default()
         };
         Self { service: service.clone(), options }
     }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serving::Service;
 
+use crate::access::{self, ApiKeys, Origins};
 use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::error::{ApiError, MessagesStyle};
@@ -31,6 +32,10 @@ pub struct AppOptions {
     pub clock: WallClock,
     /// Tells `/ready` that the server is going down.
     pub shutdown: Shutdown,
+    /// Who may use the server. By default everybody.
+    pub keys: ApiKeys,
+    /// Which web pages may. By default those of this machine.
+    pub origins: Origins,
 }
 
 impl Default for AppOptions {
@@ -40,13 +45,16 @@ impl Default for AppOptions {
             ids: RequestIds::random(),
             clock: WallClock::system(),
             shutdown: Shutdown::default(),
+            keys: ApiKeys::default(),
+            origins: Origins::default(),
         }
     }
 }
 
 /// Builds the HTTP face of a service. Everything but a chat is answered without waiting for a model.
 pub fn app(service: Service, options: AppOptions) -> Router {
-    let AppOptions { limits, ids, clock, shutdown } = options;
+    let AppOptions { limits, ids, clock, shutdown, keys, origins } = options;
+    let cors = origins.layer();
     let created = clock.unix_seconds();
     let bodies = chat::Bodies::new(limits.bodies_max_bytes);
     let catalogue = Catalogue::new(service.models());
@@ -75,6 +83,9 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         .merge(edison::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_path)
+        .layer(from_fn_with_state((keys, origins), access::admit))
+        // Outside of that: a preflight has no key, and a page wants to read why it was not let in.
+        .layer(from_fn_with_state(cors, access::answer_page))
         .layer(from_fn_with_state(ids, identify))
         .with_state(Arc::new(app))
 }
@@ -92,7 +103,7 @@ async fn method_not_allowed(request: Request) -> Response {
 const OF_LLAMA_SERVER: [&str; 6] = ["/props", "/slots", "/completion", "/tokenize", "/detokenize", "/apply-template"];
 
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
-fn in_the_style_of(path: &str, error: ApiError) -> Response {
+pub(crate) fn in_the_style_of(path: &str, error: ApiError) -> Response {
     if path == "/v1/messages" || path.starts_with("/v1/messages/") {
         return MessagesStyle(error).into_response();
     }

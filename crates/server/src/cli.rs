@@ -38,6 +38,10 @@ pub(crate) struct ServeArgs {
     #[arg(long = "model", value_name = "NAME=FILE", value_parser = named_file)]
     pub(crate) models: Vec<(String, PathBuf)>,
 
+    /// Serve only those who send one of the API keys in this file, NAME=KEY on each line; EDISON_API_KEYS adds more
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_keys: Option<PathBuf>,
+
     /// Listen here instead of 127.0.0.1:8811, or of what the configuration says; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,

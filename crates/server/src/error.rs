@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use backend::PromptError;
-use http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serving::{Failure, Feature, Refusal};
 
 use crate::echo;
@@ -39,6 +39,10 @@ pub(crate) enum ApiError {
     BadPath(String),
     /// The path exists, and the method does not.
     MethodNotAllowed,
+    /// The server has keys, and this is none of them, or there is none.
+    Unauthorized { has_key: bool },
+    /// A web page of an origin that was not named wants to make work.
+    ForeignOrigin,
     /// All connections are taken; this one serves only what needs no model.
     Crowded,
     /// The service refused.
@@ -91,6 +95,8 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
         ApiError::BodyTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "body_too_large", None),
         ApiError::UnknownPath(_) => (S::NOT_FOUND, "unknown_path", None),
         ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", None),
+        ApiError::Unauthorized { .. } => (S::UNAUTHORIZED, "invalid_api_key", None),
+        ApiError::ForeignOrigin => (S::FORBIDDEN, "origin_not_allowed", None),
         ApiError::Busy => (S::SERVICE_UNAVAILABLE, "server_busy", None),
         ApiError::Crowded => (S::SERVICE_UNAVAILABLE, "too_many_connections", None),
         ApiError::Loading(_) => (S::SERVICE_UNAVAILABLE, "model_loading", Some("model")),
@@ -137,6 +143,14 @@ pub(crate) fn message(error: &ApiError) -> String {
         ApiError::UnknownPath(path) => format!("there is nothing at {}; GET / lists what there is", echo::value(path)),
         ApiError::BadPath(reason) => format!("the path could not be read: {}", echo::sentence(reason)),
         ApiError::MethodNotAllowed => "this path takes another method; the Allow header says which".into(),
+        ApiError::Unauthorized { has_key: true } => "the API key is not one that this server knows".into(),
+        ApiError::Unauthorized { has_key: false } => {
+            "an API key is needed; send it as \"Authorization: Bearer KEY\" or as \"x-api-key: KEY\"".into()
+        }
+        ApiError::ForeignOrigin => {
+            "web pages of this origin may not use the server; name it in server.cors_origins of the configuration"
+                .into()
+        }
         ApiError::Busy => "too many requests are being read; ask again after the time in the Retry-After header".into(),
         ApiError::Crowded => "all connections are in use; ask again later".into(),
         ApiError::Loading(model) => format!("model \"{model}\" is being loaded; ask again later"),
@@ -184,6 +198,18 @@ fn retry_seconds(error: &ApiError) -> Option<u64> {
     Some((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1))
 }
 
+/// What the headers of the answer say about it.
+fn headers(error: &ApiError) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(seconds) = retry_seconds(error) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if matches!(error, ApiError::Unauthorized { .. }) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    headers
+}
+
 /// The protocol's name for whose fault it is.
 fn kind(status: StatusCode) -> &'static str {
     match status {
@@ -214,14 +240,12 @@ impl ApiError {
     /// The answer under the server's own paths.
     pub(crate) fn into_detail(self) -> Response {
         let status = classify(&self).0;
-        let retry = retry_seconds(&self);
+        let headers = headers(&self);
         let mut response = match self {
             Self::Fields(problems) => (status, Json(serde_json::json!({"detail": problems}))).into_response(),
             error => (status, Json(Detail { detail: message(&error) })).into_response(),
         };
-        if let Some(seconds) = retry {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        response.headers_mut().extend(headers);
         response
     }
 }
@@ -232,9 +256,7 @@ impl IntoResponse for ApiError {
         let (status, code, param) = classify(&self);
         tracing::info!(status = status.as_u16(), code, param, reason = message(&self), "refused");
         let mut response = (status, Json(self.object())).into_response();
-        if let Some(seconds) = retry_seconds(&self) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        response.headers_mut().extend(headers(&self));
         response
     }
 }
@@ -242,6 +264,8 @@ impl IntoResponse for ApiError {
 /// What the Anthropic protocol calls an error of this status.
 pub(crate) fn messages_kind(status: StatusCode) -> &'static str {
     match status {
+        StatusCode::UNAUTHORIZED => "authentication_error",
+        StatusCode::FORBIDDEN => "permission_error",
         StatusCode::NOT_FOUND => "not_found_error",
         StatusCode::PAYLOAD_TOO_LARGE => "request_too_large",
         StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",

@@ -15,6 +15,7 @@
 //!
 //! Not here: who may enter a model and when (`serving`), and what an engine does (`backend`).
 
+mod access;
 mod answer;
 mod app;
 mod catalogue;
@@ -50,6 +51,7 @@ mod validate;
 mod wire;
 mod write_timeout;
 
+pub use access::{ApiKeys, Origins};
 pub use app::{AppOptions, app};
 pub use cli::Cli;
 pub use clock::WallClock;

@@ -33,7 +33,8 @@ pub async fn serve(listener: TcpListener, app: Router, limits: HttpLimits, shutd
                 backoff = BACKOFF_MIN;
                 // Beyond both rooms the connection is dropped at once.
                 let Some((place, is_crowded)) = rooms.enter() else { continue };
-                let peer = Peer { client: Some(address.to_string()), is_crowded };
+                // Without the port: whoever opens many connections is one client.
+                let peer = Peer { client: Some(address.ip().to_string()), is_crowded };
                 connections.spawn(serve_one(stream, app.clone(), limits.clone(), peer, shutdown.clone(), place));
             }
             Err(error) if concerns_one_client(&error) => {}

@@ -11,6 +11,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::echo;
 
@@ -83,7 +84,7 @@ impl RequestIds {
 /// Gives every request its id and its span, and every answer the id in a header.
 pub(crate) async fn identify(State(ids): State<RequestIds>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_client(request.headers()).unwrap_or_else(|| ids.next());
-    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = %echo::value(request.uri().path()));
+    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = %echo::value(request.uri().path()), client = Empty);
     request.extensions_mut().insert(id.clone());
     let begun = Instant::now();
     async {

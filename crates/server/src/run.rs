@@ -1,5 +1,6 @@
 //! `edison serve`, from the arguments to the exit code.
 
+use std::env::VarError;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -12,6 +13,7 @@ use serving::{LoadState, Service};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::access::{ApiKeys, VARIABLE};
 use crate::app::{AppOptions, app};
 use crate::cli::{Cli, Command, LogFormat, ServeArgs};
 use crate::config::{self, Config};
@@ -90,6 +92,7 @@ fn configuration(args: &ServeArgs) -> Result<Config, Stop> {
     };
     let mut config = config.map_err(|problems| Stop::Usage(format!("the configuration is not usable\n{problems}")))?;
     config.listen = args.listen.unwrap_or(config.listen);
+    config.api_keys = args.api_keys.clone().or(config.api_keys);
     Ok(config)
 }
 
@@ -97,11 +100,14 @@ fn configuration(args: &ServeArgs) -> Result<Config, Stop> {
 async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> Result<(), Stop> {
     let mut signals = Signals::listen().map_err(|error| Stop::Failure(format!("cannot hear signals: {error}")))?;
     let service_config = config.service().map_err(Stop::Usage)?;
+    let keys = keys(config.api_keys.as_deref())?;
     let (listener, address) = bind(config.listen, args.port_file.as_deref()).await?;
+    warn_of_strangers(address, &keys);
     let backend = engine::start().map_err(Stop::Failure)?;
     let backend = if config.verify_models { Arc::new(Verified::new(backend)) } else { backend };
     let service = Service::start(service_config, backend).map_err(|error| Stop::Usage(error.to_string()))?;
-    let options = AppOptions { limits: config.http.clone(), ..AppOptions::default() };
+    let options =
+        AppOptions { limits: config.http.clone(), keys, origins: config.origins.clone(), ..AppOptions::default() };
     let shutdown = options.shutdown.clone();
     let connections = listen::serve(listener, app(service.clone(), options), config.http.clone(), shutdown.clone());
     // The control plane answers while models load, and a chat waits for its model.
@@ -134,10 +140,42 @@ async fn bind(address: SocketAddr, port_file: Option<&Path>) -> Result<(TcpListe
     if let Some(file) = port_file {
         write_port(file, address.port()).map_err(|error| Stop::Failure(format!("{}: {error}", file.display())))?;
     }
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "everybody who reaches this address can use the models");
-    }
     Ok((listener, address))
+}
+
+/// The API keys of the file and of the environment.
+fn keys(file: Option<&Path>) -> Result<ApiKeys, Stop> {
+    let parse = |place: &str, text: &str| {
+        let told =
+            |problems: Vec<String>| format!("the API keys in {place} are not usable\n  {}", problems.join("\n  "));
+        ApiKeys::parse(text).map_err(|problems| Stop::Usage(told(problems)))
+    };
+    let of_file = file.map(|file| {
+        let place = file.display().to_string();
+        let text = std::fs::read_to_string(file);
+        parse(&place, &text.map_err(|error| Stop::Usage(format!("{place}: cannot be read: {error}")))?)
+    });
+    let of_environment = match std::env::var(VARIABLE) {
+        Ok(text) => Some(parse(VARIABLE, &text)),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => return Err(Stop::Usage(format!("{VARIABLE} is no text"))),
+    };
+    let keys = of_file.transpose()?.unwrap_or_default().and(of_environment.transpose()?.unwrap_or_default());
+    if !keys.is_empty() {
+        tracing::info!(?keys, "only those with an API key are served");
+    }
+    Ok(keys)
+}
+
+fn warn_of_strangers(address: SocketAddr, keys: &ApiKeys) {
+    if address.ip().is_loopback() {
+        return;
+    }
+    if keys.is_empty() {
+        tracing::warn!(%address, "everybody who reaches this address can use the models; --api-keys changes that");
+    } else {
+        tracing::warn!(%address, "API keys and texts travel as they are: whoever sees the network can read them");
+    }
 }
 
 /// Whoever waits for the file never sees half of it: it gets its name when it is complete.

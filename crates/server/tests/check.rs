@@ -8,7 +8,7 @@ use std::time::Duration;
 use backend::{ModelSource, ModelSpec};
 use backend_mock::{MockBackend, MockConfig, ModelScript};
 use check::{CHECKS, Connect, Options, Silent, Stream, Target, Verdict};
-use server::{AppOptions, HttpLimits, Peer, RequestIds, Shutdown, WallClock};
+use server::{AppOptions, HttpLimits, Peer, RequestIds, WallClock};
 use serving::{ModelConfig, Service, ServiceConfig};
 
 /// Connects by a pipe.
@@ -47,7 +47,7 @@ async fn target(journal: &mut Option<Arc<backend_mock::Journal>>) -> Target {
         limits: HttpLimits::default(),
         clock: WallClock::fixed(1_700_000_000),
         ids: RequestIds::with_prefix("check"),
-        shutdown: Shutdown::default(),
+        ..AppOptions::default()
     };
     Target::over(Arc::new(Pipe { service, options }), "edison", None)
 }

@@ -86,6 +86,22 @@ fn a_closed_standard_error_does_not_change_the_exit_code() {
     assert_eq!(program.wait().expect("it ends").code(), Some(2));
 }
 
+/// An empty file would otherwise let everybody in.
+#[test]
+fn bad_api_keys_end_with_2_and_are_not_said_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = format!("m={}", file(folder.path(), "m.gguf", "no model"));
+    for (keys, part) in
+        [("", "there is no key"), ("a=secret", "line 1: the key of a must have"), ("secret", "NAME=KEY")]
+    {
+        let keys = file(folder.path(), "keys.txt", keys);
+        let output = edison(&["serve", "--listen", "127.0.0.1:0", "--model", &model, "--api-keys", &keys]);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(&keys) && message.contains(part) && !message.contains("secret"), "{message}");
+    }
+}
+
 #[test]
 fn an_address_in_use_ends_with_1_and_says_so() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -49,6 +49,9 @@ pub struct Limits {
     pub event_buffer: usize,
     /// Outcomes kept per model for the lock history. Default 100.
     pub history_max: usize,
+    /// Whether the clients of a class share a model by what they use, tokens of prompts and of answers, instead of being
+    /// served in the order of arrival. A client is what [`Request::client`](crate::Request::client) names. Default: no.
+    pub fair_share: bool,
 }
 
 impl Default for Limits {
@@ -58,6 +61,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(30),
             event_buffer: 64,
             history_max: 100,
+            fair_share: false,
         }
     }
 }

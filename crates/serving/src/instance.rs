@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::live::Live;
 use crate::quietly::quietly;
 use crate::service::LockObserver;
-use crate::{LoadState, LockEvent, ModelConfig};
+use crate::{Limits, LoadState, LockEvent, ModelConfig};
 
 /// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
 pub(crate) struct Instance {
@@ -54,11 +54,12 @@ impl Instance {
     pub(crate) fn new(
         config: &ModelConfig,
         names: Vec<String>,
-        history_max: usize,
+        limits: &Limits,
         observer: Option<LockObserver>,
     ) -> Self {
         let policy = Policy {
             queue_max: config.queue_max,
+            fair_share: limits.fair_share,
             // A broken lane is rebuilt at once; whoever waits for it need not fail meanwhile. A lane that
             // cannot be rebuilt closes the lock, see `fail`.
             when_all_quarantined: WhenAllQuarantined::Wait,
@@ -82,7 +83,7 @@ impl Instance {
             max_tokens: config.max_tokens,
             lock,
             live: Live::default(),
-            history: History::new(history_max),
+            history: History::new(limits.history_max),
             state: Mutex::new(State::Loading),
             settled: Notify::new(),
             progress: AtomicU32::new(0),

@@ -218,6 +218,7 @@ fn log(outcome: &Outcome, ending: &Ending) {
     };
     tracing::info!(
         request_id = outcome.request_id,
+        client = outcome.client,
         model = outcome.model,
         ticket = outcome.ticket,
         waited_ms = millis(outcome.waited()),

@@ -125,6 +125,8 @@ impl Run {
         let _one_for_all = canary::global_lock().await;
         self.live.set_phase(Phase::Prefill);
         self.prompt_tokens = task.prompt_tokens();
+        // The prompt at once, so that whoever is chosen for another lane meanwhile is chosen with it in mind.
+        lease.charge(u64::from(self.prompt_tokens));
         // What runs the engine is a temporary: it is dropped at the end of its arm, which asks the engine to stop.
         let done = match task {
             Task::Generate(request) => {
@@ -133,6 +135,8 @@ impl Run {
             }
             Task::Embed(inputs) => self.embed(&mut lease, inputs).await,
         };
+        // The engine borrows the lease while it works, so that the answer is counted in one go.
+        lease.charge(u64::from(self.live.tokens()));
         let phase = self.live.phase();
         self.live.set_phase(Phase::Stopping);
         if !canary::releases_early() {

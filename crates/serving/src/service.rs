@@ -1,6 +1,7 @@
 //! The service: the models, by name, and the requests that are under way.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -110,7 +111,7 @@ impl Service {
         let plan = Plan::new(&config)?;
         let instance = |model: &ModelConfig| {
             let names = plan.other_names(&model.spec.name);
-            Arc::new(Instance::new(model, names, config.limits.history_max, locks.clone()))
+            Arc::new(Instance::new(model, names, &config.limits, locks.clone()))
         };
         let instances: Vec<_> = plan.models.iter().map(instance).collect();
         let inner = Inner {
@@ -199,9 +200,10 @@ impl Service {
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
         let Asker { id, client, class, queue_timeout, .. } = asker;
         let phase = if instance.is_loaded() { Phase::Waiting } else { Phase::Loading };
+        let ask = Ask::new(class).tag(tag);
+        let ask = client.as_deref().map_or(ask, |client| ask.client(client_key(client)));
         let live = Arc::new(LiveRequest::new(tag, id, client, class, phase));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch, inner.observer.clone());
-        let ask = Ask::new(class).tag(tag);
         let ask = prompt.map_or(ask, |prompt| instance.with_preference(ask, prompt));
         let acquire = match enqueue(&instance, ask) {
             Ok(acquire) => acquire,
@@ -324,6 +326,13 @@ impl Inner {
             (None, _) => Ok(Arc::clone(first)),
         }
     }
+}
+
+/// The client's number for the fair share. It says nothing outside this process.
+fn client_key(client: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    client.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Takes a place in the queue, or the lane itself where it is free.

@@ -55,6 +55,7 @@ impl Network {
             ids: RequestIds::with_prefix("sim"),
             clock: WallClock::fixed(1_700_000_000),
             shutdown: shutdown.clone(),
+            ..AppOptions::default()
         };
         // Otherwise the connection dates the answers by the clock of the machine, and over HTTP/2 their length varies.
         let dated = axum::middleware::map_response(async |mut response: Response| {

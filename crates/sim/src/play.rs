@@ -149,6 +149,7 @@ fn configuration(world: &World) -> ServiceConfig {
         stall_timeout: Duration::from_millis(world.bounds.stall_timeout),
         event_buffer: world.bounds.event_buffer,
         history_max: 1 << 20,
+        ..Limits::default()
     };
     ServiceConfig { models, tiers, limits }
 }

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use backend::{ModelSource, ModelSpec, Tuning};
 use serving::{Limits, ModelConfig, ServiceConfig, Tier};
 
+use crate::access::Origins;
 use crate::embedded::Builtin;
 use crate::limits::HttpLimits;
 
@@ -34,6 +35,10 @@ pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4A
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// A file with the API keys.
+    pub(crate) api_keys: Option<PathBuf>,
+    /// The web pages that may use the server.
+    pub(crate) origins: Origins,
     pub(crate) http: HttpLimits,
     pub(crate) limits: Limits,
     /// Whether every file is tried in a child before it is loaded.
@@ -84,6 +89,8 @@ impl Config {
     fn of_models(models: Vec<Model>) -> Self {
         let mut config = Self {
             listen: LISTEN,
+            api_keys: None,
+            origins: Origins::default(),
             http: HttpLimits::default(),
             limits: Limits::default(),
             verify_models: false,

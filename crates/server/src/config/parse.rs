@@ -10,8 +10,9 @@ use toml::de::DeTable;
 use super::check;
 use super::problem::{Collector, Problem, Problems};
 use super::section::Section;
-use super::values::{address, check_name, integer, name, names, switch, text, time, time_or_never};
+use super::values::{address, check_name, integer, name, names, switch, text, texts, time, time_or_never};
 use super::{Config, Model, Source, default_threads};
+use crate::access::Origins;
 use crate::embedded::Builtin;
 use crate::limits::{HEADERS_MIN_BYTES, HttpLimits, KEEP_ALIVE_MIN};
 
@@ -84,6 +85,9 @@ pub(super) fn from_text(content: &str, file: &str, base: &Path, cores: usize) ->
     if let Some(mut section) = table(&mut top, "server", &mut problems) {
         section.set("listen", &mut config.listen, address, &mut problems);
         section.set("verify_models", &mut config.verify_models, switch, &mut problems);
+        let file = |value: &_| text(value).and_then(|file| canonical(&base.join(file)));
+        config.api_keys = section.get("api_keys_file", file, &mut problems).map(|(path, _)| path);
+        section.set("cors_origins", &mut config.origins, |value| texts(value).and_then(Origins::new), &mut problems);
         read_http(&mut section, &mut config.http, &mut problems);
         section.finish(&mut problems);
     }
@@ -140,6 +144,7 @@ fn read_limits(section: &mut Section<'_, '_>, limits: &mut Limits, problems: &mu
     section.set("stall_timeout", &mut limits.stall_timeout, time(INSTANT), problems);
     section.set("event_buffer", &mut limits.event_buffer, integer(1..=65_536), problems);
     section.set("history_max", &mut limits.history_max, integer(0..=100_000), problems);
+    section.set("fair_share", &mut limits.fair_share, switch, problems);
 }
 
 fn read_models(top: &mut Section<'_, '_>, base: &Path, cores: usize, problems: &mut Collector<'_>) -> Vec<Written> {

@@ -34,7 +34,7 @@ fn section(out: &mut String, header: &str, keys: &[(&'static str, Value)]) {
 
 fn server(config: &Config) -> Keys {
     let http: &HttpLimits = &config.http;
-    vec![
+    let mut keys = vec![
         ("listen", text(&config.listen.to_string())),
         ("verify_models", Value::Boolean(config.verify_models)),
         ("body_max_bytes", integer(http.body_max_bytes)),
@@ -48,7 +48,10 @@ fn server(config: &Config) -> Keys {
         ("streams_max", integer(http.streams_max as usize)),
         ("keep_alive", text(&duration::format(http.keep_alive.unwrap_or_default()))),
         ("drain_timeout", text(&duration::format(http.drain_timeout))),
-    ]
+        ("cors_origins", Value::Array(config.origins.as_slice().iter().map(|origin| text(origin)).collect())),
+    ];
+    keys.extend(config.api_keys.iter().map(|path| ("api_keys_file", text(&path.to_string_lossy()))));
+    keys
 }
 
 fn limits(limits: &Limits) -> Keys {
@@ -57,6 +60,7 @@ fn limits(limits: &Limits) -> Keys {
         ("stall_timeout", text(&duration::format(limits.stall_timeout))),
         ("event_buffer", integer(limits.event_buffer)),
         ("history_max", integer(limits.history_max)),
+        ("fair_share", Value::Boolean(limits.fair_share)),
     ]
 }
 

@@ -64,6 +64,10 @@ fn every_problem_has_its_line_and_key() {
         ("$[server]\nverify_models = 1", &[(5, "server.verify_models", "true or false")]),
         ("$[server]\nheaders_max_bytes = 10", &[(5, "server.headers_max_bytes", "from 8192")]),
         ("$[server]\nconnections_max = 0", &[(5, "server.connections_max", "from 1")]),
+        ("$[server]\napi_keys_file = \"keys\"", &[(5, "server.api_keys_file", "no readable file at no-such-folder")]),
+        ("$[server]\ncors_origins = [\"a.example\"]", &[(5, "server.cors_origins", "is no origin")]),
+        ("$[server]\ncors_origins = \"*\"", &[(5, "server.cors_origins", "an array")]),
+        ("$[limits]\nfair_share = 1", &[(5, "limits.fair_share", "true or false")]),
         ("$[server]\nkeep_alive = \"5ms\"", &[(5, "server.keep_alive", "or \"0s\" for never")]),
         ("$[server]\ndrain_timeout = 30", &[(5, "server.drain_timeout", "\"30s\"")]),
         ("$[limits]\nqueue_timeout = \"0s\"", &[(5, "limits.queue_timeout", "from \"1ms\"")]),
@@ -138,7 +142,8 @@ fn models_of_the_command_line_are_checked() {
 
 #[test]
 fn what_is_printed_is_read_back_as_it_was() {
-    let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\n[limits]\nhistory_max = 0\n\
+    let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\n\
+                cors_origins = [\"https://a.example\"]\n[limits]\nhistory_max = 0\nfair_share = true\n\
                 [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\\\"z\"]\nqueue_max = 0\n[tiers]\ndeep = \"x\"\n";
     for config in [read(text).expect("a good configuration"), Config::demo(CORES)] {
         let printed = to_toml(&config);
@@ -167,6 +172,7 @@ fn the_example_mentions_every_key() {
     config.models[0].source = Source::File("x".into());
     config.models[1].source = Source::Builtin(Builtin::Fast);
     config.models[0].chat_template = Some("x".into());
+    config.api_keys = Some("x".into());
     for line in to_toml(&config).lines().filter(|line| line.contains(" = ")) {
         let key = line.split(" = ").next().expect("a key");
         let mentions = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} = "));

@@ -52,6 +52,12 @@ pub(super) fn names(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     value.as_array().map_or_else(|| Err("must be an array of strings".to_owned()), each)
 }
 
+/// Several texts.
+pub(super) fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let each = |array: &toml::de::DeArray<'_>| array.iter().map(|value| text(value.get_ref())).collect();
+    value.as_array().map_or_else(|| Err("must be an array of strings".to_owned()), each)
+}
+
 /// A time of at least `min`.
 pub(super) fn time(min: Duration) -> impl Fn(&DeValue<'_>) -> Result<Duration, String> {
     move |value| {

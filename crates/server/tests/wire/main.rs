@@ -1,5 +1,6 @@
 //! What goes over the wire, byte by byte, in virtual time: a scripted model behind the real connections.
 
+mod access;
 mod bounds;
 mod chat;
 mod completions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use backend::{Backend, ModelSource, ModelSpec};
 use backend_mock::{MockBackend, MockConfig, ModelScript, Reply};
 use serde_json::Value;
-use server::{AppOptions, HttpLimits, Peer, RequestIds, Shutdown, WallClock};
+use server::{AppOptions, HttpLimits, Peer, RequestIds, WallClock};
 use serving::{ModelConfig, Service, ServiceConfig, Tier};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
@@ -65,7 +65,7 @@ impl Server {
         let config = ServiceConfig { models: vec![model], tiers, ..ServiceConfig::default() };
         let service = Service::start(config, backend).expect("a consistent configuration");
         let clock = WallClock::fixed(1_700_000_000);
-        let options = AppOptions { limits, ids: RequestIds::with_prefix("t"), clock, shutdown: Shutdown::default() };
+        let options = AppOptions { limits, ids: RequestIds::with_prefix("t"), clock, ..AppOptions::default() };
         Self { service, options }
     }
 
