@@ -14,9 +14,12 @@ use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::error::{ApiError, MessagesStyle};
 use crate::limits::HttpLimits;
+use crate::machine::Machine;
+use crate::metrics::Metrics;
 use crate::request_id::{RequestIds, identify};
 use crate::routes::{
-    chat, completions, edison, embeddings, health, index, llama, locks, messages, models, responses, tokens,
+    chat, completions, edison, embeddings, health, index, llama, locks, messages, metrics as metrics_page, models,
+    responses, tokens,
 };
 use crate::shutdown::Shutdown;
 use crate::state::App;
@@ -36,6 +39,8 @@ pub struct AppOptions {
     pub keys: ApiKeys,
     /// Which web pages may. By default those of this machine.
     pub origins: Origins,
+    /// What is counted; the service tells it of its outcomes through [`Metrics::observer`]. By default new ones.
+    pub metrics: Metrics,
 }
 
 impl Default for AppOptions {
@@ -47,24 +52,28 @@ impl Default for AppOptions {
             shutdown: Shutdown::default(),
             keys: ApiKeys::default(),
             origins: Origins::default(),
+            metrics: Metrics::default(),
         }
     }
 }
 
 /// Builds the HTTP face of a service. Everything but a chat is answered without waiting for a model.
 pub fn app(service: Service, options: AppOptions) -> Router {
-    let AppOptions { limits, ids, clock, shutdown, keys, origins } = options;
+    let AppOptions { limits, ids, clock, shutdown, keys, origins, metrics } = options;
     let cors = origins.layer();
     let created = clock.unix_seconds();
     let bodies = chat::Bodies::new(limits.bodies_max_bytes);
     let catalogue = Catalogue::new(service.models());
     let active = edison::Active::default();
-    let app = App { service, limits, catalogue, bodies, active, clock, shutdown, created };
+    let machine = Machine::default();
+    let numbered = (ids, metrics.clone());
+    let app = App { service, limits, catalogue, bodies, active, metrics, machine, clock, shutdown, created };
     Router::new()
         .route("/", get(index::show))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/locks", get(locks::show))
+        .route("/metrics", get(metrics_page::show))
         .route("/v1/models", get(models::list))
         // Ids such as `org/model` have slashes in them.
         .route("/v1/models/{*id}", get(models::show))
@@ -86,7 +95,7 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         .layer(from_fn_with_state((keys, origins), access::admit))
         // Outside of that: a preflight has no key, and a page wants to read why it was not let in.
         .layer(from_fn_with_state(cors, access::answer_page))
-        .layer(from_fn_with_state(ids, identify))
+        .layer(from_fn_with_state(numbered, identify))
         .with_state(Arc::new(app))
 }
 

@@ -14,6 +14,8 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::echo;
+use crate::metrics::Metrics;
+use crate::trace_context::{self, TraceContext};
 
 /// The header that carries the id, both ways.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -82,15 +84,27 @@ impl RequestIds {
 }
 
 /// Gives every request its id and its span, and every answer the id in a header.
-pub(crate) async fn identify(State(ids): State<RequestIds>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn identify(
+    State((ids, metrics)): State<(RequestIds, Metrics)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::from_client(request.headers()).unwrap_or_else(|| ids.next());
-    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = %echo::value(request.uri().path()), client = Empty);
+    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = %echo::value(request.uri().path()), client = Empty, trace_id = Empty);
+    let context = TraceContext::of(request.headers(), id.as_str());
+    if let Some(context) = &context {
+        span.record("trace_id", context.trace_id());
+    }
     request.extensions_mut().insert(id.clone());
     let begun = Instant::now();
     async {
         let mut response = next.run(request).await;
+        metrics.answered(response.status());
         tracing::debug!(status = response.status().as_u16(), elapsed_ms = begun.elapsed().as_millis(), "answered");
         response.headers_mut().insert(HEADER, id.header_value());
+        if let Some(context) = context {
+            response.headers_mut().insert(trace_context::HEADER, context.header_value());
+        }
         response
     }
     .instrument(span)

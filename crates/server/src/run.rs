@@ -18,6 +18,7 @@ use crate::app::{AppOptions, app};
 use crate::cli::{Cli, Command, LogFormat, ServeArgs};
 use crate::config::{self, Config};
 use crate::doctor::Verified;
+use crate::metrics::Metrics;
 use crate::output::{complain, say};
 use crate::shutdown::Shutdown;
 use crate::signals::Signals;
@@ -105,9 +106,16 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
     warn_of_strangers(address, &keys);
     let backend = engine::start().map_err(Stop::Failure)?;
     let backend = if config.verify_models { Arc::new(Verified::new(backend)) } else { backend };
-    let service = Service::start(service_config, backend).map_err(|error| Stop::Usage(error.to_string()))?;
-    let options =
-        AppOptions { limits: config.http.clone(), keys, origins: config.origins.clone(), ..AppOptions::default() };
+    let metrics = Metrics::default();
+    let service = Service::start_observed(service_config, backend, metrics.observer());
+    let service = service.map_err(|error| Stop::Usage(error.to_string()))?;
+    let options = AppOptions {
+        limits: config.http.clone(),
+        keys,
+        origins: config.origins.clone(),
+        metrics,
+        ..AppOptions::default()
+    };
     let shutdown = options.shutdown.clone();
     let connections = listen::serve(listener, app(service.clone(), options), config.http.clone(), shutdown.clone());
     // The control plane answers while models load, and a chat waits for its model.

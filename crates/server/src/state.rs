@@ -5,6 +5,8 @@ use serving::Service;
 use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::limits::HttpLimits;
+use crate::machine::Machine;
+use crate::metrics::Metrics;
 use crate::routes::chat::Bodies;
 use crate::routes::edison::Active;
 use crate::shutdown::Shutdown;
@@ -19,6 +21,8 @@ pub(crate) struct App {
     pub(crate) bodies: Bodies,
     /// The chats of EDISON's protocol that can be cancelled.
     pub(crate) active: Active,
+    pub(crate) metrics: Metrics,
+    pub(crate) machine: Machine,
     pub(crate) clock: WallClock,
     pub(crate) shutdown: Shutdown,
     /// When the server came up, in seconds since 1970: the age of everything in `/v1/models`.

@@ -36,6 +36,7 @@ impl Task {
 pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) -> Result<Task, Refusal> {
     let loaded = instance.loaded().await;
     let loaded = loaded.map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
+    live.set_loaded();
     if let Some(feature) = missing(&loaded, &work) {
         return Err(Refusal::Unsupported { model: instance.id().to_string(), feature });
     }

@@ -51,6 +51,10 @@ pub struct Started {
     pub ticket: u64,
     /// How long the request waited for its lane.
     pub waited: Duration,
+    /// How much of that was the model's being loaded.
+    pub loading: Duration,
+    /// From the lane to the first token.
+    pub prefill: Duration,
     /// Tokens of the prompt, or of all inputs.
     pub prompt_tokens: u32,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -20,7 +21,13 @@ pub(crate) struct LiveRequest {
     pub(crate) client: Option<String>,
     pub(crate) class: Class,
     pub(crate) arrived: Instant,
+    came_while_loading: bool,
     granted: OnceLock<Grant>,
+    /// How long it waited for its model to be loaded, once that is over.
+    loading: OnceLock<Duration>,
+    first_token: OnceLock<Instant>,
+    /// Tokens of the prompt, once they were given to the engine.
+    prompt_tokens: AtomicU32,
     phase: AtomicU8,
     tokens: AtomicU32,
 }
@@ -41,7 +48,11 @@ impl LiveRequest {
             client,
             class,
             arrived: Instant::now(),
+            came_while_loading: phase == Phase::Loading,
             granted: OnceLock::new(),
+            loading: OnceLock::new(),
+            first_token: OnceLock::new(),
+            prompt_tokens: AtomicU32::new(0),
             phase: AtomicU8::new(phase as u8),
             tokens: AtomicU32::new(0),
         }
@@ -63,6 +74,33 @@ impl LiveRequest {
 
     pub(crate) fn granted(&self) -> Option<Grant> {
         self.granted.get().copied()
+    }
+
+    /// The model is loaded. Counts only for whoever came before that.
+    pub(crate) fn set_loaded(&self) {
+        if self.came_while_loading {
+            self.loading.get_or_init(|| self.arrived.elapsed());
+        }
+    }
+
+    pub(crate) fn loading(&self) -> Duration {
+        self.loading.get().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_first_token(&self) {
+        self.first_token.get_or_init(Instant::now);
+    }
+
+    pub(crate) fn first_token(&self) -> Option<Instant> {
+        self.first_token.get().copied()
+    }
+
+    pub(crate) fn set_prompt_tokens(&self, tokens: u32) {
+        self.prompt_tokens.store(tokens, Ordering::Relaxed);
+    }
+
+    pub(crate) fn prompt_tokens(&self) -> u32 {
+        self.prompt_tokens.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_token(&self) {

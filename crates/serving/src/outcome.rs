@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backend::FinishReason;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::instance::Instance;
 use crate::live::LiveRequest;
@@ -101,10 +102,14 @@ pub struct Outcome {
     pub arrived: Duration,
     /// When it got its lane.
     pub granted: Option<Duration>,
+    /// When its first token came.
+    pub first_token: Option<Duration>,
     /// When the lane went home, the engine having stopped.
     pub released: Option<Duration>,
     /// When it ended.
     pub ended_at: Duration,
+    /// Tokens of the prompt, or of all inputs; 0 when the engine never got them.
+    pub prompt_tokens: u32,
     /// Tokens generated.
     pub tokens: u32,
     /// Where it was when it ended.
@@ -130,6 +135,8 @@ impl Outcome {
 pub struct Timings {
     /// Until it got its lane, loading included.
     pub waited: Duration,
+    /// How much of that was the model's being loaded.
+    pub loading: Duration,
     /// From the lane to the first token.
     pub prefill: Duration,
     /// From the first token to the last.
@@ -142,6 +149,8 @@ pub(crate) struct Record {
     live: Arc<LiveRequest>,
     epoch: Instant,
     observer: Option<OutcomeObserver>,
+    /// Where the request was submitted: the span with what its caller says of it.
+    span: Span,
 }
 
 impl Record {
@@ -153,7 +162,7 @@ impl Record {
         observer: Option<OutcomeObserver>,
     ) -> Self {
         instance.live.enter(Arc::clone(&live));
-        Self { instance, live, epoch, observer }
+        Self { instance, live, epoch, observer, span: Span::current() }
     }
 
     /// Writes the outcome: into the log, and into the model's history if a lane was held. Consumes the pen, so
@@ -161,7 +170,7 @@ impl Record {
     ///
     /// A lane that is held is let go right after this, so now counts as the end of the hold.
     pub(crate) fn write(self, ending: &Ending, phase: Phase) {
-        let Self { instance, live, epoch, observer } = self;
+        let Self { instance, live, epoch, observer, span } = self;
         let now = Instant::now();
         let at = |instant: Instant| instant.duration_since(epoch);
         let grant = live.granted();
@@ -175,13 +184,15 @@ impl Record {
             lane: grant.map(|grant| grant.lane),
             arrived: at(live.arrived),
             granted: grant.map(|grant| at(grant.at)),
+            first_token: live.first_token().map(at),
             released: grant.map(|_| at(now)),
             ended_at: at(now),
+            prompt_tokens: live.prompt_tokens(),
             tokens: live.tokens(),
             phase,
             ended: Ended::from(ending),
         };
-        quietly(|| log(&outcome, ending));
+        quietly(|| span.in_scope(|| log(&outcome, ending)));
         if let Some(observer) = observer {
             quietly(|| observer(&outcome));
         }

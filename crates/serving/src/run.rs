@@ -37,8 +37,6 @@ pub(crate) struct Run {
     pub(crate) acquire: MaybeDone<Wait>,
     /// `None` once it is being encoded.
     pub(crate) work: Option<Work>,
-    /// Tokens of the prompt, once that is encoded.
-    pub(crate) prompt_tokens: u32,
     pub(crate) reply: Reply,
     pub(crate) deadline: Instant,
     pub(crate) stall_timeout: Duration,
@@ -124,9 +122,9 @@ impl Run {
     async fn hold(&mut self, mut lease: LaneLease, task: Task) -> (Ending, Phase, Option<LaneLease>) {
         let _one_for_all = canary::global_lock().await;
         self.live.set_phase(Phase::Prefill);
-        self.prompt_tokens = task.prompt_tokens();
+        self.live.set_prompt_tokens(task.prompt_tokens());
         // The prompt at once, so that whoever is chosen for another lane meanwhile is chosen with it in mind.
-        lease.charge(u64::from(self.prompt_tokens));
+        lease.charge(u64::from(self.live.prompt_tokens()));
         // What runs the engine is a temporary: it is dropped at the end of its arm, which asks the engine to stop.
         let done = match task {
             Task::Generate(request) => {
@@ -161,7 +159,6 @@ impl Run {
 
     /// Carries events from the engine to the client. `Err` means that the lane must be rebuilt.
     async fn pump(&mut self, mut events: EventStream<'_>) -> Result<Ending, String> {
-        let mut first_token = None;
         loop {
             let event = tokio::select! {
                 biased;
@@ -173,14 +170,14 @@ impl Run {
                 Some(Ok(Event::Token(token))) => token,
                 Some(Ok(Event::Finish(finish))) => {
                     self.start();
-                    return Ok(Ending::Completed(self.completed(finish, first_token)));
+                    return Ok(Ending::Completed(self.completed(finish)));
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(GenerateError::LaneBroken { reason })) => return Err(reason),
                 Some(Err(error)) => return Ok(self.failed(error.to_string())),
                 None => return Err("the engine ended without a finish".into()),
             };
-            first_token.get_or_insert_with(Instant::now);
+            self.live.set_first_token();
             for _ in 0..canary::counts() {
                 self.live.count_token();
             }
@@ -218,18 +215,21 @@ impl Run {
             model: self.instance.id().to_string(),
             ticket: granted.ticket,
             waited: granted.at.duration_since(self.live.arrived),
-            prompt_tokens: self.prompt_tokens,
+            loading: self.live.loading(),
+            prefill: granted.at.elapsed(),
+            prompt_tokens: self.live.prompt_tokens(),
         };
         // A client that has left is noticed at the next event.
         let _ = start.send(Ok(started));
     }
 
-    fn completed(&self, finish: Finish, first_token: Option<Instant>) -> Completed {
+    fn completed(&self, finish: Finish) -> Completed {
         let granted = self.live.granted().expect("a request that runs has a lane").at;
         let now = Instant::now();
-        let first_token = first_token.unwrap_or(now);
+        let first_token = self.live.first_token().unwrap_or(now);
         let timings = Timings {
             waited: granted.duration_since(self.live.arrived),
+            loading: self.live.loading(),
             prefill: first_token.duration_since(granted),
             decode: now.duration_since(first_token),
         };

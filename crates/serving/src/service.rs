@@ -227,7 +227,6 @@ impl Service {
             live,
             acquire,
             work: Some(work),
-            prompt_tokens: 0,
             reply,
             deadline,
             stall_timeout: inner.limits.stall_timeout,

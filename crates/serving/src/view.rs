@@ -42,6 +42,14 @@ pub struct ModelState {
     pub state: LoadState,
     /// Lanes that are lent, or could be; those in quarantine and in repair are not counted.
     pub lanes_in_service: usize,
+    /// Of these, the ones that a request holds, or is about to.
+    pub lanes_busy: usize,
+    /// Lanes in quarantine or in repair.
+    pub lanes_out: usize,
+    /// Requests that wait for a lane.
+    pub waiting: usize,
+    /// How many may.
+    pub queue_max: usize,
     /// What it can do besides text, once loaded.
     pub capabilities: Option<Capabilities>,
 }
@@ -120,6 +128,10 @@ impl Instance {
             id: self.id().to_string(),
             state: self.load_state(),
             lanes_in_service: counts.free + counts.granted + counts.leased,
+            lanes_busy: counts.granted + counts.leased,
+            lanes_out: counts.quarantined,
+            waiting: counts.waiting + counts.parked,
+            queue_max: self.queue_max,
             capabilities: self.info().map(|info| info.capabilities),
         }
     }

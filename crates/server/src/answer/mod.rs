@@ -5,6 +5,7 @@
 
 mod said;
 mod stream;
+mod timed;
 mod whole;
 
 use std::future::poll_fn;
@@ -17,6 +18,7 @@ use serving::{Completed, Failure, Generation, Place, Progress, Refusal, Request,
 
 pub(crate) use self::said::Said;
 pub(crate) use self::stream::{Events, stream};
+pub(crate) use self::timed::Timed;
 pub(crate) use self::whole::{Choice, collect};
 use crate::error::{ApiError, Fields};
 
@@ -156,12 +158,20 @@ impl Part {
     }
 }
 
+/// The same for an answer in one piece, which knows all of its times. Of several choices those of the first.
+pub(crate) fn whole_headers(started: &Started, completed: &Completed) -> HeaderMap {
+    let mut headers = headers(started);
+    headers.insert(HeaderName::from_static(timed::HEADER), timed::over(completed));
+    headers
+}
+
 /// What the headers of an answer say about its way here.
 pub(crate) fn headers(started: &Started) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let waited_ms = u64::try_from(started.waited.as_millis()).unwrap_or(u64::MAX);
     headers.insert(HeaderName::from_static("x-edison-ticket"), HeaderValue::from(started.ticket));
     headers.insert(HeaderName::from_static("x-edison-wait-ms"), HeaderValue::from(waited_ms));
+    headers.insert(HeaderName::from_static(timed::HEADER), timed::begun(started));
     // The configuration takes only names that can stand in a header; a service built otherwise goes without.
     if let Ok(model) = HeaderValue::from_str(&started.model) {
         headers.insert(HeaderName::from_static("x-edison-model"), model);

@@ -12,6 +12,7 @@ use serving::{OutcomeObserver, Service};
 use super::journal::Log;
 use super::script::Script;
 use crate::app::{AppOptions, app};
+use crate::metrics::Metrics;
 
 /// A script that is being played. A reset or another script begins another one.
 pub(super) struct World {
@@ -30,15 +31,20 @@ impl World {
         let backend = MockBackend::new(script.engine());
         let (stage, engines) = (backend.stage(), backend.journal());
         let log = Arc::new(Log::new());
+        // Each life counts from 0.
+        let metrics = Metrics::default();
         let observer: OutcomeObserver = {
-            let log = Arc::clone(&log);
-            Arc::new(move |outcome| log.ended(outcome))
+            let (log, count) = (Arc::clone(&log), metrics.observer());
+            Arc::new(move |outcome| {
+                count(outcome);
+                log.ended(outcome);
+            })
         };
         let retries = script.played().iter().filter_map(|m| Some((m.name.clone(), m.load_retry?.0))).collect();
         let backend = Arc::new(Retrying { backend, retries });
         let service =
             Service::start_observed(script.service(), backend, observer).map_err(|error| error.to_string())?;
-        let app = app(service.clone(), options);
+        let app = app(service.clone(), AppOptions { metrics, ..options });
         Ok(Self { script, service, stage, engines, log, app })
     }
 

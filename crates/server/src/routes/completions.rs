@@ -11,7 +11,7 @@ use backend::{Prompt, Token, Usage};
 use http::request::Parts;
 use serving::{Completed, Input, Refusal, Service, Started};
 
-use crate::answer::{self, Answer, Events};
+use crate::answer::{self, Answer, Events, Timed};
 use crate::error::ApiError;
 use crate::routes::chat::Caller;
 use crate::sse::{DONE, frame};
@@ -58,7 +58,10 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Bod
         finish_reason: Some(reason(choice.completed.finish.reason)),
     });
     let usage = response::Usage::of(&usage, per_prompt);
-    Ok((answer::headers(&started), Json(head.piece(written.collect(), Some(Some(usage))))).into_response())
+    let (n_choices, first) = (choices.len(), &choices[0].completed);
+    let headers = answer::whole_headers(&started, first);
+    let completion = head.piece(written.collect(), Some(Some(usage)));
+    Ok((headers, Json(Timed::new(completion, n_choices, first))).into_response())
 }
 
 /// The prompt as text.
@@ -132,7 +135,9 @@ impl Events for Pieces {
 
     fn completed(&mut self, out: &mut Vec<u8>, choice: usize, completed: &Completed) {
         let finish_reason = Some(reason(completed.finish.reason));
-        self.piece(out, CompletionChoice { text: "", index: choice as u32, logprobs: None, finish_reason });
+        let last = CompletionChoice { text: "", index: choice as u32, logprobs: None, finish_reason };
+        let last = self.head.piece(vec![last], self.include_usage.then_some(None));
+        frame(out, &Timed::new(last, self.usage.len(), completed));
         self.usage[choice] = completed.finish.usage;
     }
 

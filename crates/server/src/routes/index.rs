@@ -13,6 +13,7 @@ pub(crate) async fn show() -> &'static str {
      POST /chat                  EDISON's own protocol; also /chat/stream, /chat/cancel, /generate-title\n\
      GET  /v1/models             models and tiers that can be asked for\n\
      GET  /locks                 who holds each model, who waits, who held it before\n\
+     GET  /metrics               queues, waits, holds and tokens, for Prometheus\n\
      GET  /ready                 200 when every model can be used\n\
      GET  /health                200 while the process is up\n"
 }

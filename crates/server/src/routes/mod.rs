@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod llama;
 pub(crate) mod locks;
 pub(crate) mod messages;
+pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod responses;
 pub(crate) mod tokens;

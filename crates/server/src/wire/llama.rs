@@ -78,10 +78,14 @@ pub(crate) struct LlamaTimings {
     predicted_n: u32,
     predicted_ms: f64,
     predicted_per_second: f64,
+    /// Until it had its lane, which includes `loaded_ms`.
+    waited_ms: f64,
+    /// Until its model was loaded.
+    loaded_ms: f64,
 }
 
 impl LlamaTimings {
-    fn new(completed: &Completed) -> Self {
+    pub(crate) fn new(completed: &Completed) -> Self {
         let (usage, timings) = (completed.finish.usage, completed.timings);
         // 0 rather than infinity where there was no time to measure.
         let rate = |n: u32, seconds: f64| if seconds > 0.0 { f64::from(n) / seconds } else { 0.0 };
@@ -95,6 +99,8 @@ impl LlamaTimings {
             predicted_n: usage.completion_tokens,
             predicted_ms: decode * 1e3,
             predicted_per_second: rate(usage.completion_tokens, decode),
+            waited_ms: timings.waited.as_secs_f64() * 1e3,
+            loaded_ms: timings.loading.as_secs_f64() * 1e3,
         }
     }
 }

@@ -32,6 +32,11 @@ async fn a_text_is_continued_without_a_template() {
             "prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4,
             "prompt_tokens_details": {"cached_tokens": 1},
         },
+        "timings": {
+            "cache_n": 1, "prompt_n": 1, "prompt_ms": 10.0, "prompt_per_second": 100.0,
+            "predicted_n": 2, "predicted_ms": 10.0, "predicted_per_second": 200.0,
+            "waited_ms": 0.0, "loaded_ms": 0.0,
+        },
     });
     assert_eq!(answer, expected);
     assert_eq!(fake.the_request().prompt.prompt, Prompt::Text("ab".into()));

@@ -11,6 +11,7 @@ mod fake;
 mod keep_alive;
 mod llama;
 mod messages;
+mod observed;
 mod protocol;
 mod responses;
 mod support;

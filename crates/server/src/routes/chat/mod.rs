@@ -18,7 +18,7 @@ use backend::Prompt;
 use http::request::Parts;
 
 use self::stream::Chunks;
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Timed};
 use crate::error::ApiError;
 use crate::state::App;
 use crate::validate;
@@ -45,6 +45,8 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Bod
     }
     let started = answer.started().await?;
     let choices = answer::collect(answer).await?;
+    let (n_choices, first) = (choices.len(), choices[0].completed.clone());
     let completion = ChatCompletion::new(&id, created, &started.model, choices);
-    Ok((answer::headers(&started), Json(completion)).into_response())
+    let headers = answer::whole_headers(&started, &first);
+    Ok((headers, Json(Timed::new(completion, n_choices, &first))).into_response())
 }

@@ -3,7 +3,7 @@
 use backend::{Token, Usage};
 use serving::{Completed, Started};
 
-use crate::answer::Events;
+use crate::answer::{Events, Timed};
 use crate::error::ApiError;
 use crate::sse::{DONE, frame};
 use crate::validate::Streaming;
@@ -37,12 +37,12 @@ impl Chunks {
 
     fn piece(&self, out: &mut Vec<u8>, choice: ChunkChoice<'_>) {
         // Whoever asked for the usage gets null where it is not known yet.
-        self.chunk(out, vec![choice], self.include_usage.then_some(None));
+        frame(out, &self.chunk(vec![choice], self.include_usage.then_some(None)));
     }
 
-    fn chunk(&self, out: &mut Vec<u8>, choices: Vec<ChunkChoice<'_>>, usage: Option<Option<response::Usage>>) {
+    fn chunk<'a>(&'a self, choices: Vec<ChunkChoice<'a>>, usage: Option<Option<response::Usage>>) -> ChatChunk<'a> {
         let Self { id, created, model, .. } = self;
-        frame(out, &ChatChunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage });
+        ChatChunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage }
     }
 }
 
@@ -69,14 +69,16 @@ impl Events for Chunks {
 
     fn completed(&mut self, out: &mut Vec<u8>, choice: usize, completed: &Completed) {
         let finish_reason = Some(reason(completed.finish.reason));
-        self.piece(out, ChunkChoice { index: choice as u32, delta: Delta::default(), logprobs: None, finish_reason });
+        let last = ChunkChoice { index: choice as u32, delta: Delta::default(), logprobs: None, finish_reason };
+        let last = self.chunk(vec![last], self.include_usage.then_some(None));
+        frame(out, &Timed::new(last, self.usage.len(), completed));
         self.usage[choice] = completed.finish.usage;
     }
 
     /// What it cost if that was asked for, and the end.
     fn end(&mut self, out: &mut Vec<u8>) {
         if self.include_usage {
-            self.chunk(out, Vec::new(), Some(Some(response::Usage::of(&self.usage, self.choices))));
+            frame(out, &self.chunk(Vec::new(), Some(Some(response::Usage::of(&self.usage, self.choices)))));
         }
         out.extend_from_slice(DONE.as_bytes());
     }
@@ -105,7 +107,14 @@ mod tests {
     }
 
     fn begin(chunks: &mut Chunks) -> Vec<Value> {
-        let started = Started { model: "fast".into(), ticket: 1, waited: Duration::ZERO, prompt_tokens: 3 };
+        let started = Started {
+            model: "fast".into(),
+            ticket: 1,
+            waited: Duration::ZERO,
+            loading: Duration::ZERO,
+            prefill: Duration::ZERO,
+            prompt_tokens: 3,
+        };
         values(|out| chunks.begin(out, &started))
     }
 
@@ -143,7 +152,9 @@ mod tests {
         assert_eq!(begin(&mut chunks), [choice(0, &role, &NULL)]);
         let token = values(|out| chunks.token(out, 0, &Token::text("a\nb")));
         assert_eq!(token, [choice(0, &json!({"content": "a\nb"}), &NULL)]);
-        let last = values(|out| chunks.completed(out, 0, &completed(2)));
+        let mut last = values(|out| chunks.completed(out, 0, &completed(2)));
+        let timings = last[0].as_object_mut().and_then(|chunk| chunk.remove("timings"));
+        assert_eq!(timings.map(|timings| timings["predicted_n"].clone()), Some(json!(2)));
         assert_eq!(last, [choice(0, &json!({}), &json!("stop"))]);
         assert_eq!(values(|out| chunks.end(out)), [json!("[DONE]")]);
     }

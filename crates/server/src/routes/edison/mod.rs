@@ -5,6 +5,7 @@ mod body;
 mod cancel;
 mod chat;
 mod models;
+mod system;
 mod title;
 mod turn;
 
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/chat/stream", post(chat::stream))
         .route("/chat/cancel", post(cancel::cancel))
         .route("/generate-title", post(title::generate))
+        .route("/system/stats", get(system::stats))
         .route("/models/list", get(models::list))
         .route("/models/status", get(models::status))
 }

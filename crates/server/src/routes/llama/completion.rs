@@ -35,7 +35,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Bod
     let started = answer.started().await?;
     let choice = answer::collect(answer).await?.pop().expect("one choice was asked for");
     let completion = LlamaCompletion::new(&started.model, &choice.said.text, &choice.said.logprobs, &choice.completed);
-    Ok((answer::headers(&started), Json(completion)).into_response())
+    Ok((answer::whole_headers(&started, &choice.completed), Json(completion)).into_response())
 }
 
 /// Writes the pieces of one answer.

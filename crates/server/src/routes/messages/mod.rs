@@ -46,7 +46,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body)
         stop_reason: Some(stop_reason(finish.reason)),
         ..MessageAnswer::new(&id, &started.model, content(&choice), finish.usage.into())
     };
-    Ok((answer::headers(&started), Json(answer)).into_response())
+    Ok((answer::whole_headers(&started, &choice.completed), Json(answer)).into_response())
 }
 
 /// Counts the tokens of a conversation. Takes no lane.

@@ -87,9 +87,10 @@ pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body)
     }
     let started = answer.started().await?;
     let choice = answer::collect(answer).await?.pop().expect("one choice was asked for");
+    let headers = answer::whole_headers(&started, &choice.completed);
     let (finish, reasoning_tokens) = (choice.completed.finish, choice.said.reasoning_tokens);
     let head = Head { model: started.model.clone(), ..head };
     let output = items::of(&head.id, choice.said, finish.reason);
     let response = head.ended(&output, finish.reason, finish.usage, reasoning_tokens);
-    Ok((answer::headers(&started), Json(response)).into_response())
+    Ok((headers, Json(response)).into_response())
 }

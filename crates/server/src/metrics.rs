@@ -1,0 +1,211 @@
+//! What is counted, for Prometheus and whatever else reads its format.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use serving::{LoadState, ModelState, Outcome, OutcomeObserver, Service};
+
+use crate::wire::names::class_name;
+
+/// What the text is.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The bounds of times, in seconds: from a lane that was free to an answer that took minutes.
+const SECONDS: [f64; 14] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// The counters of one server. A cheap handle.
+#[derive(Clone)]
+pub struct Metrics(Arc<Counted>);
+
+struct Counted {
+    registry: Registry,
+    families: Families,
+}
+
+/// Labels are models, classes, endings and statuses, of which there are few; never what a client wrote.
+struct Families {
+    requests: Family<OfRequest, Counter>,
+    grants: Family<OfModel, Counter>,
+    waits: Times<OfClass>,
+    holds: Times<OfModel>,
+    first_tokens: Times<OfModel>,
+    prompt_tokens: Family<OfModel, Counter>,
+    generated_tokens: Family<OfModel, Counter>,
+    queue_length: Family<OfModel, Gauge>,
+    queue_limit: Family<OfModel, Gauge>,
+    lanes: Family<OfLanes, Gauge>,
+    is_ready: Family<OfModel, Gauge>,
+    uptime: Gauge,
+    responses: Family<OfStatus, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfModel {
+    model: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfClass {
+    model: String,
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRequest {
+    model: String,
+    class: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLanes {
+    model: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStatus {
+    status: u16,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let families = Families::new();
+        let registry = families.register();
+        Self(Arc::new(Counted { registry, families }))
+    }
+}
+
+/// Times by their labels.
+type Times<L> = Family<L, Histogram, fn() -> Histogram>;
+
+fn times<L: Clone + std::hash::Hash + Eq>() -> Times<L> {
+    Family::new_with_constructor(|| Histogram::new(SECONDS))
+}
+
+impl Families {
+    fn new() -> Self {
+        Self {
+            requests: Family::default(),
+            grants: Family::default(),
+            waits: times(),
+            holds: times(),
+            first_tokens: times(),
+            prompt_tokens: Family::default(),
+            generated_tokens: Family::default(),
+            queue_length: Family::default(),
+            queue_limit: Family::default(),
+            lanes: Family::default(),
+            is_ready: Family::default(),
+            uptime: Gauge::default(),
+            responses: Family::default(),
+        }
+    }
+
+    fn register(&self) -> Registry {
+        let mut all = Registry::with_prefix("edison");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "The program", build);
+        all.register_with_unit("uptime", "Time since the start", Unit::Seconds, self.uptime.clone());
+        all.register("requests", "Requests that have ended, by how", self.requests.clone());
+        all.register("grants", "Lanes that were granted, of requests that have ended", self.grants.clone());
+        all.register_with_unit(
+            "request_wait",
+            "How long requests waited for the lane that they got",
+            Unit::Seconds,
+            self.waits.clone(),
+        );
+        all.register_with_unit("request_hold", "How long requests held their lane", Unit::Seconds, self.holds.clone());
+        all.register_with_unit(
+            "first_token",
+            "From the arrival of a request to its first token",
+            Unit::Seconds,
+            self.first_tokens.clone(),
+        );
+        all.register("prompt_tokens", "Tokens of prompts that engines were given", self.prompt_tokens.clone());
+        all.register("generated_tokens", "Tokens that engines generated", self.generated_tokens.clone());
+        all.register("queue_length", "Requests that wait now", self.queue_length.clone());
+        all.register("queue_limit", "Requests that may wait", self.queue_limit.clone());
+        all.register("lanes", "Lanes now: free, busy, or out of service", self.lanes.clone());
+        all.register("model_ready", "1 while the model is loaded", self.is_ready.clone());
+        all.register("http_responses", "Answers, by status", self.responses.clone());
+        all
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let model = OfModel { model: outcome.model.clone() };
+        let (class, ended) = (class_name(outcome.class), outcome.ended.as_str());
+        self.requests.get_or_create(&OfRequest { model: model.model.clone(), class, outcome: ended }).inc();
+        if let Some(held) = outcome.held() {
+            self.grants.get_or_create(&model).inc();
+            self.waits.get_or_create(&OfClass { model: model.model.clone(), class }).observe(seconds(outcome.waited()));
+            self.holds.get_or_create(&model).observe(seconds(held));
+        }
+        if let Some(first) = outcome.first_token {
+            let after = first.saturating_sub(outcome.arrived);
+            self.first_tokens.get_or_create(&model).observe(seconds(after));
+        }
+        self.prompt_tokens.get_or_create(&model).inc_by(outcome.prompt_tokens.into());
+        self.generated_tokens.get_or_create(&model).inc_by(outcome.tokens.into());
+    }
+
+    /// What is true now, and was not counted.
+    fn look(&self, service: &Service) {
+        self.uptime.set(i64::try_from(service.uptime().as_secs()).unwrap_or(i64::MAX));
+        for ModelState { id, state, lanes_in_service, lanes_busy, lanes_out, waiting, queue_max, .. } in
+            service.states()
+        {
+            let model = OfModel { model: id };
+            self.is_ready.get_or_create(&model).set((state == LoadState::Ready).into());
+            self.queue_length.get_or_create(&model).set(whole(waiting));
+            self.queue_limit.get_or_create(&model).set(whole(queue_max));
+            let free = lanes_in_service.saturating_sub(lanes_busy);
+            for (state, n) in [("free", free), ("busy", lanes_busy), ("out", lanes_out)] {
+                self.lanes.get_or_create(&OfLanes { model: model.model.clone(), state }).set(whole(n));
+            }
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts every outcome of a service: to be handed to it when it is started.
+    pub fn observer(&self) -> OutcomeObserver {
+        let counted = Arc::clone(&self.0);
+        Arc::new(move |outcome| counted.families.count(outcome))
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, status: http::StatusCode) {
+        self.0.families.responses.get_or_create(&OfStatus { status: status.as_u16() }).inc();
+    }
+
+    /// Everything, as text. Takes no model lock.
+    pub(crate) fn text(&self, service: &Service) -> String {
+        self.0.families.look(service);
+        let mut out = String::new();
+        text::encode(&mut out, &self.0.registry).expect("a String takes everything");
+        out
+    }
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+fn whole(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
