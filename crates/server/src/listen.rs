@@ -7,47 +7,139 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Peer, serve_connection};
 use crate::limits::{CROWD_MAX, HttpLimits};
 use crate::shutdown::Shutdown;
+use crate::tls::Tls;
 
 /// Pauses after failed accepts, one after another: without them the loop would spin while no file handle is free.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// Where connections come in: TCP, TCP with TLS, or a Unix socket.
+#[derive(Debug)]
+pub struct Door(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Tls(TcpListener, Tls),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Door {
+    /// Whoever comes through has to speak TLS.
+    pub fn with_tls(listener: TcpListener, tls: Tls) -> Self {
+        Self(Kind::Tls(listener, tls))
+    }
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self(Kind::Tcp(listener))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Door {
+    fn from(listener: UnixListener) -> Self {
+        Self(Kind::Unix(listener))
+    }
+}
+
 /// Serves connections until [`Shutdown::close_connections`], and returns when the last one has ended.
 ///
 /// # Cancel safety
 /// Dropping the future stops taking connections; those that are there go on by themselves.
-pub async fn serve(listener: TcpListener, app: Router, limits: HttpLimits, shutdown: Shutdown) {
-    let rooms = Rooms::new(limits.connections_max);
-    let connections = TaskTracker::new();
-    let mut backoff = BACKOFF_MIN;
-    while let Some(accepted) = unless_closing(&shutdown, listener.accept()).await {
-        match accepted {
-            Ok((stream, address)) => {
-                backoff = BACKOFF_MIN;
-                // Beyond both rooms the connection is dropped at once.
-                let Some((place, is_crowded)) = rooms.enter() else { continue };
-                // Without the port: whoever opens many connections is one client.
-                let peer = Peer { client: Some(address.ip().to_string()), is_crowded };
-                connections.spawn(serve_one(stream, app.clone(), limits.clone(), peer, shutdown.clone(), place));
+pub async fn serve(door: impl Into<Door>, app: Router, limits: HttpLimits, shutdown: Shutdown) {
+    serve_all(vec![door.into()], app, limits, shutdown).await;
+}
+
+/// The same at several doors, which have their bounds together.
+///
+/// # Cancel safety
+/// As [`serve`].
+pub async fn serve_all(doors: Vec<Door>, app: Router, limits: HttpLimits, shutdown: Shutdown) {
+    let hall = Hall { rooms: Rooms::new(limits.connections_max), tracker: TaskTracker::new(), app, limits, shutdown };
+    join_all(doors.into_iter().map(|door| hall.take_in(door))).await;
+    hall.tracker.close();
+    hall.tracker.wait().await;
+}
+
+/// What all doors lead to.
+struct Hall {
+    rooms: Rooms,
+    tracker: TaskTracker,
+    app: Router,
+    limits: HttpLimits,
+    shutdown: Shutdown,
+}
+
+/// A connection as it comes, and who that is.
+struct Arrival {
+    stream: Stream,
+    client: String,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Tls(TcpStream, Tls),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Door {
+    async fn next(&self) -> io::Result<Arrival> {
+        // Without the port: whoever opens many connections is one client.
+        let arrival = |stream, address: SocketAddr| Arrival { stream, client: address.ip().to_string() };
+        match &self.0 {
+            Kind::Tcp(listener) => listener.accept().await.map(|(tcp, at)| arrival(Stream::Tcp(tcp), at)),
+            Kind::Tls(listener, tls) => {
+                listener.accept().await.map(|(tcp, at)| arrival(Stream::Tls(tcp, tls.clone()), at))
             }
-            Err(error) if concerns_one_client(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken; trying again in {backoff:?}");
-                unless_closing(&shutdown, tokio::time::sleep(backoff)).await;
-                backoff = (backoff * 2).min(BACKOFF_MAX);
+            #[cfg(unix)]
+            Kind::Unix(listener) => {
+                let (unix, _) = listener.accept().await?;
+                // Whoever may open the socket is somebody of this machine, and the system knows who.
+                let user = unix.peer_cred().map(|who| who.uid());
+                let client = user.map_or_else(|_| "unix".to_owned(), |uid| format!("unix user {uid}"));
+                Ok(Arrival { stream: Stream::Unix(unix), client })
             }
         }
     }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
+}
+
+impl Hall {
+    /// Takes connections until the server closes.
+    async fn take_in(&self, door: Door) {
+        let mut backoff = BACKOFF_MIN;
+        while let Some(accepted) = unless_closing(&self.shutdown, door.next()).await {
+            match accepted {
+                Ok(Arrival { stream, client }) => {
+                    backoff = BACKOFF_MIN;
+                    // Beyond both rooms the connection is dropped at once.
+                    let Some((place, is_crowded)) = self.rooms.enter() else { continue };
+                    let peer = Peer { client: Some(client), is_crowded };
+                    let (app, limits, shutdown) = (self.app.clone(), self.limits.clone(), self.shutdown.clone());
+                    self.tracker.spawn(serve_one(stream, app, limits, peer, shutdown, place));
+                }
+                Err(error) if concerns_one_client(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken; trying again in {backoff:?}");
+                    unless_closing(&self.shutdown, tokio::time::sleep(backoff)).await;
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                }
+            }
+        }
+    }
 }
 
 /// Binds the address, and says in plain words why not.
@@ -75,18 +167,36 @@ fn concerns_one_client(error: &io::Error) -> bool {
 }
 
 async fn serve_one(
-    stream: TcpStream,
+    stream: Stream,
     app: Router,
     limits: HttpLimits,
     peer: Peer,
     shutdown: Shutdown,
     _place: OwnedSemaphorePermit,
 ) {
-    // Tokens are small and each is waited for; without this some would wait for the next one.
-    if let Err(error) = stream.set_nodelay(true) {
+    match stream {
+        Stream::Tcp(tcp) => serve_connection(without_delay(tcp), app, &limits, peer, &shutdown).await,
+        Stream::Tls(tcp, tls) => {
+            // The handshake counts as the beginning of the first request: who is silent in it is as silent as anybody.
+            let handshake = tokio::time::timeout(limits.header_read_timeout, tls.accept(without_delay(tcp)));
+            match unless_closing(&shutdown, handshake).await {
+                Some(Ok(Ok(stream))) => serve_connection(stream, app, &limits, peer, &shutdown).await,
+                Some(Ok(Err(error))) => tracing::debug!(%error, "no TLS"),
+                Some(Err(_)) => tracing::debug!("no TLS in time"),
+                None => {}
+            }
+        }
+        #[cfg(unix)]
+        Stream::Unix(unix) => serve_connection(unix, app, &limits, peer, &shutdown).await,
+    }
+}
+
+/// Tokens are small and each is waited for; with the delay some would wait for the next one.
+fn without_delay(tcp: TcpStream) -> TcpStream {
+    if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    serve_connection(stream, app, &limits, peer, &shutdown).await;
+    tcp
 }
 
 /// Where connections find a place.

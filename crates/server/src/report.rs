@@ -9,14 +9,18 @@ use crate::config::{Config, Model, Source};
 
 /// What is served where, and a line to try it with.
 pub(crate) fn serving(address: SocketAddr, config: &Config, views: &[ModelView]) -> String {
-    let mut out = format!("Edison serves on http://{address}\n\n");
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let mut out = format!("Edison serves on {scheme}://{address}\n\n");
+    if let Some(socket) = &config.unix_socket {
+        writeln!(out, "  also on the Unix socket {}\n", socket.display()).expect("a String takes everything");
+    }
     let width = views.iter().map(|view| view.id.len()).max().unwrap_or(0);
     for view in views {
         let line = line(view, config.models.iter().find(|model| model.name == view.id));
         writeln!(out, "  {:width$}  {line}", view.id).expect("a String takes everything");
     }
     if let Some(ready) = views.iter().find(|view| view.state == LoadState::Ready) {
-        let url = format!("http://{}/v1/chat/completions", reachable(address));
+        let url = format!("{scheme}://{}/v1/chat/completions", reachable(address));
         let body = format!(r#"{{"model":"{}","messages":[{{"role":"user","content":"Say hello."}}]}}"#, ready.id);
         write!(out, "\nTry it:\n\n  curl {url} -d '{}'\n", body.replace('\'', r"'\''"))
             .expect("a String takes everything");

@@ -18,10 +18,13 @@ use crate::app::{AppOptions, app};
 use crate::cli::{Cli, Command, LogFormat, ServeArgs};
 use crate::config::{self, Config};
 use crate::doctor::Verified;
+use crate::listen::Door;
 use crate::metrics::Metrics;
 use crate::output::{complain, say};
 use crate::shutdown::Shutdown;
 use crate::signals::Signals;
+use crate::tls::Tls;
+use crate::unix_socket::{self, SocketFile};
 use crate::{check_command, doctor, engine, listen, progress, report, telemetry};
 
 /// Why the program ends early.
@@ -103,7 +106,8 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
     let service_config = config.service().map_err(Stop::Usage)?;
     let keys = keys(config.api_keys.as_deref())?;
     let (listener, address) = bind(config.listen, args.port_file.as_deref()).await?;
-    warn_of_strangers(address, &keys);
+    warn_of_strangers(address, &keys, config.tls.is_some());
+    let (doors, _socket) = doors(config, listener)?;
     let backend = engine::start().map_err(Stop::Failure)?;
     let backend = if config.verify_models { Arc::new(Verified::new(backend)) } else { backend };
     let metrics = Metrics::default();
@@ -117,7 +121,7 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
         ..AppOptions::default()
     };
     let shutdown = options.shutdown.clone();
-    let connections = listen::serve(listener, app(service.clone(), options), config.http.clone(), shutdown.clone());
+    let connections = listen::serve_all(doors, app(service.clone(), options), config.http.clone(), shutdown.clone());
     // The control plane answers while models load, and a chat waits for its model.
     let connections = tokio::spawn(connections);
     let ended = tokio::select! {
@@ -151,6 +155,18 @@ async fn bind(address: SocketAddr, port_file: Option<&Path>) -> Result<(TcpListe
     Ok((listener, address))
 }
 
+/// Every way in, and what has to live as long as they do.
+fn doors(config: &Config, listener: TcpListener) -> Result<(Vec<Door>, Option<SocketFile>), Stop> {
+    let tls = config.tls.as_ref().map(|(certificate, key)| Tls::from_files(certificate, key));
+    let first = match tls.transpose().map_err(Stop::Usage)? {
+        Some(tls) => Door::with_tls(listener, tls),
+        None => listener.into(),
+    };
+    let Some(path) = &config.unix_socket else { return Ok((vec![first], None)) };
+    let (second, file) = unix_socket::open(path).map_err(Stop::Failure)?;
+    Ok((vec![first, second], Some(file)))
+}
+
 /// The API keys of the file and of the environment.
 fn keys(file: Option<&Path>) -> Result<ApiKeys, Stop> {
     let parse = |place: &str, text: &str| {
@@ -175,13 +191,13 @@ fn keys(file: Option<&Path>) -> Result<ApiKeys, Stop> {
     Ok(keys)
 }
 
-fn warn_of_strangers(address: SocketAddr, keys: &ApiKeys) {
+fn warn_of_strangers(address: SocketAddr, keys: &ApiKeys, has_tls: bool) {
     if address.ip().is_loopback() {
         return;
     }
     if keys.is_empty() {
         tracing::warn!(%address, "everybody who reaches this address can use the models; --api-keys changes that");
-    } else {
+    } else if !has_tls {
         tracing::warn!(%address, "API keys and texts travel as they are: whoever sees the network can read them");
     }
 }

@@ -35,6 +35,10 @@ pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4A
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// Files with the certificates and the key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// A Unix socket to listen on as well.
+    pub(crate) unix_socket: Option<PathBuf>,
     /// A file with the API keys.
     pub(crate) api_keys: Option<PathBuf>,
     /// The web pages that may use the server.
@@ -89,6 +93,8 @@ impl Config {
     fn of_models(models: Vec<Model>) -> Self {
         let mut config = Self {
             listen: LISTEN,
+            tls: None,
+            unix_socket: None,
             api_keys: None,
             origins: Origins::default(),
             http: HttpLimits::default(),

@@ -86,6 +86,15 @@ pub(super) fn from_text(content: &str, file: &str, base: &Path, cores: usize) ->
         section.set("listen", &mut config.listen, address, &mut problems);
         section.set("verify_models", &mut config.verify_models, switch, &mut problems);
         let file = |value: &_| text(value).and_then(|file| canonical(&base.join(file)));
+        let certificate = section.get("tls_certificate", file, &mut problems).map(|(path, _)| path);
+        let key = section.get("tls_key", file, &mut problems).map(|(path, _)| path);
+        match (section.raw("tls_certificate"), section.raw("tls_key")) {
+            (Some(given), None) => problems.add(&given.span(), "server.tls_key", "is missing beside tls_certificate"),
+            (None, Some(given)) => problems.add(&given.span(), "server.tls_certificate", "is missing beside tls_key"),
+            _ => config.tls = certificate.zip(key),
+        }
+        let socket = section.get("unix_socket", |value| text(value).map(|path| base.join(path)), &mut problems);
+        config.unix_socket = socket.map(|(path, _)| path);
         config.api_keys = section.get("api_keys_file", file, &mut problems).map(|(path, _)| path);
         section.set("cors_origins", &mut config.origins, |value| texts(value).and_then(Origins::new), &mut problems);
         read_http(&mut section, &mut config.http, &mut problems);

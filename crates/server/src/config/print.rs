@@ -1,6 +1,7 @@
 //! The configuration as a file that can be read again.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serving::Limits;
 use toml::Value;
@@ -50,7 +51,12 @@ fn server(config: &Config) -> Keys {
         ("drain_timeout", text(&duration::format(http.drain_timeout))),
         ("cors_origins", Value::Array(config.origins.as_slice().iter().map(|origin| text(origin)).collect())),
     ];
-    keys.extend(config.api_keys.iter().map(|path| ("api_keys_file", text(&path.to_string_lossy()))));
+    let path = |path: &Path| text(&path.to_string_lossy());
+    if let Some((certificate, key)) = &config.tls {
+        keys.extend([("tls_certificate", path(certificate)), ("tls_key", path(key))]);
+    }
+    keys.extend(config.unix_socket.iter().map(|socket| ("unix_socket", path(socket))));
+    keys.extend(config.api_keys.iter().map(|file| ("api_keys_file", path(file))));
     keys
 }
 

@@ -64,6 +64,11 @@ fn every_problem_has_its_line_and_key() {
         ("$[server]\nverify_models = 1", &[(5, "server.verify_models", "true or false")]),
         ("$[server]\nheaders_max_bytes = 10", &[(5, "server.headers_max_bytes", "from 8192")]),
         ("$[server]\nconnections_max = 0", &[(5, "server.connections_max", "from 1")]),
+        (
+            "$[server]\ntls_key = \"k\"",
+            &[(5, "server.tls_key", "no readable"), (5, "server.tls_certificate", "is missing")],
+        ),
+        ("$[server]\nunix_socket = \"\"", &[(5, "server.unix_socket", "not empty")]),
         ("$[server]\napi_keys_file = \"keys\"", &[(5, "server.api_keys_file", "no readable file at no-such-folder")]),
         ("$[server]\ncors_origins = [\"a.example\"]", &[(5, "server.cors_origins", "is no origin")]),
         ("$[server]\ncors_origins = \"*\"", &[(5, "server.cors_origins", "an array")]),
@@ -173,6 +178,8 @@ fn the_example_mentions_every_key() {
     config.models[1].source = Source::Builtin(Builtin::Fast);
     config.models[0].chat_template = Some("x".into());
     config.api_keys = Some("x".into());
+    config.tls = Some(("x".into(), "x".into()));
+    config.unix_socket = Some("x".into());
     for line in to_toml(&config).lines().filter(|line| line.contains(" = ")) {
         let key = line.split(" = ").next().expect("a key");
         let mentions = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} = "));
