@@ -83,6 +83,9 @@ fn builder(limits: &HttpLimits, header_read_timeout: Duration, is_crowded: bool)
         .timer(TokioTimer::new())
         .max_buf_size(headers_max)
         .header_read_timeout(header_read_timeout)
+        // Whether an end behind a request is a client that has left is the lookout's to say, after a first look at the
+        // request: what needs no wait is answered, as `printf .. | nc` expects.
+        .half_close(true)
         .keep_alive(!is_crowded);
     builder
         .http2()

@@ -4,8 +4,8 @@
 //! byte there, such as a stray line break or the beginning of the next request, it would see the end of the connection
 //! only after the answer. So somebody else reads on, into a small buffer that hyper finds first.
 //!
-//! A client that ends its side after its request and goes on reading is taken for gone, too: over TCP it looks the
-//! same as one that has left, and an answer that nobody reads would hold the model.
+//! A client that ends its side after its request and goes on reading is taken for gone, too, unless its answer is there
+//! already: over TCP it looks the same as one that has left, and an answer that nobody reads would hold the model.
 
 use std::future::poll_fn;
 use std::io;

@@ -14,4 +14,5 @@ mod messages;
 mod observed;
 mod protocol;
 mod responses;
+mod rude;
 mod support;

@@ -85,7 +85,16 @@ impl Server {
 
     /// A connection to these routes.
     pub(crate) fn connect_to(&self, app: axum::Router, peer: Peer) -> Client {
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        self.connect_through(app, peer, 1 << 16)
+    }
+
+    /// The same through a pipe that holds so many bytes.
+    pub(crate) fn connect_with(&self, app: axum::Router, pipe_bytes: usize) -> Client {
+        self.connect_through(app, Peer::default(), pipe_bytes)
+    }
+
+    fn connect_through(&self, app: axum::Router, peer: Peer, pipe_bytes: usize) -> Client {
+        let (ours, theirs) = tokio::io::duplex(pipe_bytes);
         let (limits, shutdown) = (self.options.limits.clone(), self.options.shutdown.clone());
         let served = tokio::spawn(async move {
             server::serve_connection(theirs, app, &limits, peer, &shutdown).await;
@@ -115,6 +124,21 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.io.write_all(bytes.as_ref()).await.expect("the server reads");
+    }
+
+    /// Sends what may no longer be wanted.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.io.write_all(bytes).await
+    }
+
+    /// Ends the sending side, and still reads.
+    pub(crate) async fn close_its_side(&mut self) {
+        self.io.shutdown().await.expect("a pipe can be closed");
+    }
+
+    /// Reads one byte, if there is one before the end.
+    pub(crate) async fn read_byte(&mut self) {
+        let _end = self.io.read_u8().await;
     }
 
     /// Sends a request without a body; the server closes after the answer.
