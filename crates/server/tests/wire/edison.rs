@@ -163,7 +163,7 @@ async fn the_models_are_listed_and_each_tier_says_whether_it_can_be_used() {
 }
 
 /// A pixel, as the original's clients send pictures.
-const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+pub(crate) const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
 
 /// Says how many pictures it was shown.
 fn seeing() -> Fake {

@@ -4,6 +4,7 @@ mod access;
 mod bounds;
 mod chat;
 mod completions;
+mod defects;
 mod edison;
 mod embeddings;
 mod endings;
