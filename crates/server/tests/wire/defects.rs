@@ -34,7 +34,7 @@ use std::time::Duration;
 use backend::{ModelSource, ModelSpec};
 use backend_mock::{Fault, MockBackend, MockConfig, ModelScript, Reply};
 use serde_json::{Value, json};
-use server::{AppOptions, HttpLimits, Peer};
+use server::{AppOptions, Peer};
 use serving::{Limits, ModelConfig, Service, ServiceConfig, Tier};
 use tokio::time::{Instant, sleep};
 
