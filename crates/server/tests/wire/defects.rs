@@ -245,7 +245,7 @@ async fn d15_a_stream_needs_nothing_but_a_message() {
 #[tokio::test(start_paused = true)]
 async fn d16_a_stream_ends_with_done_however_the_engine_ends() {
     for fault in [Fault::FailBeforeFirstToken, Fault::FailAfter { tokens: 3 }, Fault::PanicAfter { tokens: 3 }] {
-        let server = one(ModelScript { faults: [(1, fault.clone())].into(), ..hundred_ms() }).await;
+        let server = one(ModelScript { faults: [(1, fault)].into(), ..hundred_ms() }).await;
         let app = server.app();
         let ask = async |path: &str, body: &Value| {
             server.connect_to(app.clone(), Peer::default()).post(path, "x-request-id: r1\r\n", body).await
