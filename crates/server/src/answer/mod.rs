@@ -160,18 +160,20 @@ impl Part {
 
 /// The same for an answer in one piece, which knows all of its times. Of several choices those of the first.
 pub(crate) fn whole_headers(started: &Started, completed: &Completed) -> HeaderMap {
-    let mut headers = headers(started);
-    headers.insert(HeaderName::from_static(timed::HEADER), timed::over(completed));
-    headers
+    headers_with(started, timed::over(completed))
 }
 
 /// What the headers of an answer say about its way here.
 pub(crate) fn headers(started: &Started) -> HeaderMap {
+    headers_with(started, timed::begun(started))
+}
+
+fn headers_with(started: &Started, server_timing: HeaderValue) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let waited_ms = u64::try_from(started.waited.as_millis()).unwrap_or(u64::MAX);
     headers.insert(HeaderName::from_static("x-edison-ticket"), HeaderValue::from(started.ticket));
     headers.insert(HeaderName::from_static("x-edison-wait-ms"), HeaderValue::from(waited_ms));
-    headers.insert(HeaderName::from_static(timed::HEADER), timed::begun(started));
+    headers.insert(HeaderName::from_static(timed::HEADER), server_timing);
     // The configuration takes only names that can stand in a header; a service built otherwise goes without.
     if let Ok(model) = HeaderValue::from_str(&started.model) {
         headers.insert(HeaderName::from_static("x-edison-model"), model);

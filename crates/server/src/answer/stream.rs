@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use backend::Token;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
@@ -16,6 +17,10 @@ use tokio::time::timeout;
 use super::{Answer, Step};
 use crate::error::ApiError;
 use crate::sse::comment;
+
+/// Bytes of events up to which more are written into the same piece, if they are there already. A client that does not read
+/// is noticed by this much later.
+const TOGETHER_MAX_BYTES: usize = 8 * 1024;
 
 /// Writes the events of one protocol, each as complete frames.
 pub(crate) trait Events: Send + 'static {
@@ -89,18 +94,21 @@ enum State {
 impl<E: Events> Writer<E> {
     /// The next bytes, never none of them; `None` after the last ones.
     async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            let mut out = Vec::new();
+        let mut out = Vec::new();
+        // Some steps have no event in some protocols.
+        while out.is_empty() {
             match self.state {
                 State::Over => return None,
                 State::Waiting => self.wait(&mut out).await,
                 State::Running => self.run(&mut out).await,
             }
-            // Some steps have no event in some protocols.
-            if !out.is_empty() {
-                return Some(out.into());
-            }
         }
+        // What is there already goes along: nobody waits for it, and a piece of its own would cost more than itself.
+        while matches!(self.state, State::Running) && out.len() < TOGETHER_MAX_BYTES {
+            let Some(step) = self.answer.next().now_or_never() else { break };
+            self.write(&mut out, step);
+        }
+        Some(out.into())
     }
 
     async fn wait(&mut self, out: &mut Vec<u8>) {
@@ -117,8 +125,14 @@ impl<E: Events> Writer<E> {
     async fn run(&mut self, out: &mut Vec<u8>) {
         match within(self.keep_alive, self.answer.next()).await {
             None => out.extend(comment(&whereabouts(self.answer.place())).bytes()),
-            Some(Some((choice, Ok(Step::Token(token))))) => self.events.token(out, choice, &token),
-            Some(Some((choice, Ok(Step::Completed(completed))))) => {
+            Some(step) => self.write(out, step),
+        }
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>, step: Option<(usize, Result<Step, ApiError>)>) {
+        match step {
+            Some((choice, Ok(Step::Token(token)))) => self.events.token(out, choice, &token),
+            Some((choice, Ok(Step::Completed(completed)))) => {
                 self.events.completed(out, choice, &completed);
                 // At once: what belongs together arrives together.
                 if self.answer.is_over() {
@@ -126,8 +140,8 @@ impl<E: Events> Writer<E> {
                     self.state = State::Over;
                 }
             }
-            Some(Some((_, Err(error)))) => self.fail(out, &error),
-            Some(None) => self.state = State::Over,
+            Some((_, Err(error))) => self.fail(out, &error),
+            None => self.state = State::Over,
         }
     }
 

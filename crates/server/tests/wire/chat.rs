@@ -9,7 +9,7 @@ use server::HttpLimits;
 use tokio::time::{Instant, sleep};
 
 use super::fake::{Fake, likely};
-use super::support::{Answer, Server};
+use super::support::{Answer, Server, chat_request};
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -182,4 +182,23 @@ async fn choices_that_do_not_fit_the_queue_are_refused_together() {
     for place in places {
         assert_eq!(place.await.expect("no panic").status, 200);
     }
+}
+
+/// Method: an engine that takes no time has 200 tokens. A piece for each would be 200 writes; and with tokens that are slower
+/// than the client nobody's token waits for the next one.
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_there_travel_together_and_others_do_not_wait() {
+    let words = ["word "; 200];
+    let pieces = async |time_per_token| {
+        let fake = Fake { time_per_token, context_len: 4096, ..Fake::saying(&words) };
+        let mut client = Server::playing(&fake).await.connect();
+        client.send(chat_request(true).replacen("\r\n\r\n", "\r\nconnection: close\r\n\r\n", 1)).await;
+        let answer = client.rest().await;
+        assert_eq!(answer.matches("word ").count(), 200, "{answer}");
+        // Every chunk of HTTP/1.1 begins with its length, and every event with a line break before it.
+        answer.matches("\r\ndata: ").count()
+    };
+    let together = pieces(Duration::ZERO).await;
+    assert!(together < 30, "{together} pieces");
+    assert!(pieces(Duration::from_millis(10)).await >= 200);
 }
