@@ -72,7 +72,7 @@ impl Line {
                 bar.set_position((f64::from(*progress) * FULL as f64) as u64)
             }
             // How it ended is the service's to log and the report's to say.
-            (_, LoadState::Ready | LoadState::Failed { .. }) => self.clear(),
+            (_, LoadState::Ready | LoadState::Unloaded | LoadState::Failed { .. }) => self.clear(),
             (None, LoadState::Loading { progress }) => self.log(&model.id, ((progress * 4.0) as u32).min(3)),
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn serving(address: SocketAddr, config: &Config, views: &[ModelView])
 pub(crate) fn failures(views: &[ModelView]) -> Vec<String> {
     let failed = views.iter().filter_map(|view| match &view.state {
         LoadState::Failed { reason } => Some(format!("{}: {reason}", view.id)),
-        LoadState::Loading { .. } | LoadState::Ready => None,
+        LoadState::Loading { .. } | LoadState::Ready | LoadState::Unloaded => None,
     });
     failed.collect()
 }
@@ -42,6 +42,7 @@ fn line(view: &ModelView, model: Option<&Model>) -> String {
     match &view.state {
         LoadState::Failed { reason } => facts.push(format!("not available: {reason}")),
         LoadState::Loading { .. } => facts.push("still loading".to_owned()),
+        LoadState::Unloaded => facts.push("let go, and loaded for whoever asks".to_owned()),
         LoadState::Ready => facts.extend(view.context_len.map(|tokens| format!("context of {tokens} tokens"))),
     }
     if let Some(model) = model {

@@ -75,6 +75,11 @@ pub(crate) fn skips_reset() -> bool {
     planted("skips_reset")
 }
 
+/// Whether a model that was let go stays away although somebody waits for it (L6).
+pub(crate) fn forgets_waiters() -> bool {
+    planted("forgets_waiters")
+}
+
 /// Whether a drain gives nobody time to finish (S8).
 pub(crate) fn is_hasty() -> bool {
     planted("hasty")

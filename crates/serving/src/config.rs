@@ -29,12 +29,14 @@ pub struct ModelConfig {
     pub queue_max: usize,
     /// Tokens to generate at most when the request does not say. Default 1024.
     pub max_tokens: u32,
+    /// How long nobody uses the model before it is let go, and loaded again for whoever asks next. Default never.
+    pub unload_after: Option<Duration>,
 }
 
 impl ModelConfig {
     /// A model with the default bounds.
     pub fn new(spec: ModelSpec) -> Self {
-        Self { spec, aliases: Vec::new(), queue_max: 64, max_tokens: 1024 }
+        Self { spec, aliases: Vec::new(), queue_max: 64, max_tokens: 1024, unload_after: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use backend::{EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, PromptError};
 
 use crate::feature::Feature;
-use crate::instance::{Instance, Loaded};
+use crate::instance::{Instance, Loaded, State};
 use crate::live::LiveRequest;
 use crate::{Input, Phase, Refusal};
 
@@ -32,8 +32,42 @@ impl Task {
     }
 }
 
+/// What a lane takes, and where it came from.
+pub(crate) struct Encoded {
+    pub(crate) task: Task,
+    /// The load whose encoder made it.
+    by: u64,
+    /// Whether each input was given in tokens.
+    in_tokens: Vec<bool>,
+}
+
+impl Encoded {
+    /// Encodes it once more if the model was let go and loaded again since: the file may have another vocabulary now, or
+    /// another context. To be called under a lease, so that the load that is there now is the one that will run it.
+    pub(crate) async fn again(self, instance: &Instance, live: &LiveRequest) -> Result<Self, Refusal> {
+        match instance.state() {
+            State::Ready(loaded) if loaded.number != self.by => encode(instance, live, self.undone()).await,
+            _ => Ok(self),
+        }
+    }
+
+    fn undone(self) -> Work {
+        let mut in_tokens = self.in_tokens.into_iter();
+        let mut input = |encoded: EncodedPrompt| {
+            let is_given_in_tokens = in_tokens.next().unwrap_or(false);
+            if is_given_in_tokens { Input::Tokens(encoded.tokens) } else { Input::Prompt(encoded.prompt) }
+        };
+        match self.task {
+            Task::Generate(GenerateRequest { prompt, options, max_tokens }) => {
+                Work::Generate { input: input(prompt), options, max_tokens }
+            }
+            Task::Embed(inputs) => Work::Embed { inputs: inputs.into_iter().map(input).collect() },
+        }
+    }
+}
+
 /// Encodes it as soon as the model is loaded, and looks whether the model can do what is asked.
-pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) -> Result<Task, Refusal> {
+pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) -> Result<Encoded, Refusal> {
     let loaded = instance.loaded().await;
     let loaded = loaded.map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
     live.set_loaded();
@@ -43,20 +77,24 @@ pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) 
     if live.granted().is_none() {
         live.set_phase(Phase::Waiting);
     }
-    match work {
+    let is_tokens = |input: &Input| matches!(input, Input::Tokens(_));
+    let (task, in_tokens) = match work {
         Work::Generate { input, options, max_tokens } => {
+            let in_tokens = vec![is_tokens(&input)];
             let prompt = tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?;
             loaded.encoder.check(&prompt, &options).await.map_err(Refusal::Prompt)?;
-            Ok(Task::Generate(GenerateRequest { prompt, options, max_tokens }))
+            (Task::Generate(GenerateRequest { prompt, options, max_tokens }), in_tokens)
         }
         Work::Embed { inputs } => {
+            let in_tokens = inputs.iter().map(is_tokens).collect();
             let mut encoded = Vec::with_capacity(inputs.len());
             for input in inputs {
                 encoded.push(tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?);
             }
-            Ok(Task::Embed(encoded))
+            (Task::Embed(encoded), in_tokens)
         }
-    }
+    };
+    Ok(Encoded { task, by: loaded.number, in_tokens })
 }
 
 fn missing(loaded: &Loaded, work: &Work) -> Option<Feature> {

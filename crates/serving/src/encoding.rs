@@ -29,7 +29,9 @@ impl Service {
     pub async fn encoding(&self, model: &str) -> Result<Encoding, Refusal> {
         let (instance, limit) = (self.inner.resolve(model)?, self.inner.limits.queue_timeout);
         let model = instance.id().to_string();
-        match timeout(limit, instance.loaded()).await {
+        let loaded = timeout(limit, instance.loaded()).await;
+        instance.touch();
+        match loaded {
             Ok(Ok(loaded)) => Ok(Encoding { model, info: loaded.info, encoder: loaded.encoder }),
             Ok(Err(reason)) => Err(Refusal::ModelUnavailable { model, reason }),
             Err(_) => Err(Refusal::QueueTimeout { model, waited: limit, retry_after: None }),

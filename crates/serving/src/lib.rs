@@ -32,8 +32,8 @@ mod feature;
 mod generation;
 mod history;
 mod instance;
+mod keeping;
 mod live;
-mod loading;
 mod outcome;
 mod place;
 mod plan;
@@ -45,6 +45,7 @@ mod routing;
 mod run;
 mod service;
 mod shutdown;
+mod unloading;
 mod view;
 
 pub use config::{Limits, ModelConfig, ServiceConfig};

@@ -125,6 +125,10 @@ impl Live {
         self.0.lock().expect("no code panics while it holds this mutex").remove(&tag);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().expect("no code panics while it holds this mutex").is_empty()
+    }
+
     /// Whether the id of any of them is one that is looked for.
     pub(crate) fn any(&self, mut is: impl FnMut(&str) -> bool) -> bool {
         let requests = self.0.lock().expect("no code panics while it holds this mutex");

@@ -198,6 +198,7 @@ impl Record {
         }
         // After that: whoever finds that a request is no longer under way finds its outcome told.
         instance.live.leave(live.tag);
+        instance.touch();
         if let Some(held) = outcome.held() {
             instance.lock.record_hold(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX));
         }

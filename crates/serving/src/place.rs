@@ -43,8 +43,10 @@ impl Lookout {
         if self.live.granted().is_some() {
             return Place::Served(self.live.phase());
         }
-        if let LoadState::Loading { progress } = self.instance.load_state() {
-            return Place::Loading { progress };
+        match self.instance.load_state() {
+            LoadState::Loading { progress } => return Place::Loading { progress },
+            LoadState::Unloaded => return Place::Loading { progress: 0.0 },
+            LoadState::Ready | LoadState::Failed { .. } => {}
         }
         let snapshot = self.instance.lock.snapshot();
         match snapshot.waiting.iter().find(|waiter| waiter.tag == self.live.tag) {

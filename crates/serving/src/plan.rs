@@ -106,7 +106,7 @@ impl Plan {
 fn same_settings(a: &ModelConfig, b: &ModelConfig) -> bool {
     let mut spec = b.spec.clone();
     spec.name.clone_from(&a.spec.name);
-    spec == a.spec && a.queue_max == b.queue_max && a.max_tokens == b.max_tokens
+    spec == a.spec && a.queue_max == b.queue_max && a.max_tokens == b.max_tokens && a.unload_after == b.unload_after
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub(crate) async fn repair(instance: Arc<Instance>) {
             Err(_) => "the engine panicked while it was rebuilt".to_string(),
         };
         drop(lane.retire());
-        if instance.lock.snapshot().lanes.is_empty() {
+        // Where the model is being let go, the others are out already, and the next load makes all of them anew.
+        if instance.lock.snapshot().lanes.is_empty() && !instance.is_going() {
             instance.fail(broken);
         }
     }

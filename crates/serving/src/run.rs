@@ -103,7 +103,10 @@ impl Run {
         };
         // Both are polled by this task until one fails: the wait is never left unpolled, and a prompt that
         // cannot run gives its place back at once.
-        let both = future::try_join(lane, encode(instance, live, work));
+        let both = async {
+            let (lease, encoded) = future::try_join(lane, encode(instance, live, work)).await?;
+            Ok((lease, encoded.again(instance, live).await?.task))
+        };
         tokio::select! {
             biased;
             // A lane granted in the same moment goes to the next waiter when `both` is dropped.
@@ -275,7 +278,7 @@ pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
         (AcquireError::Closed, State::Failed { reason }) => Refusal::ModelUnavailable { model, reason },
         (AcquireError::Quarantined { reason }, _) => Refusal::ModelUnavailable { model, reason: reason.to_string() },
         // A lock is closed when its model fails, which was the case above, or when the service goes.
-        (_, State::Loading | State::Ready(_) | State::Failed { .. }) => Refusal::ShuttingDown,
+        (_, State::Loading | State::Ready(_) | State::Unloaded(_) | State::Failed { .. }) => Refusal::ShuttingDown,
     }
 }
 

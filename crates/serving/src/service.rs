@@ -28,7 +28,7 @@ use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, Wait, refused};
 use crate::{
     Class, EmbedRequest, Embeddings, Generation, Input, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome,
-    Phase, PlanError, Refusal, Request, ServiceConfig, Tier, embeddings, loading,
+    Phase, PlanError, Refusal, Request, ServiceConfig, Tier, embeddings, keeping,
 };
 
 /// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
@@ -59,7 +59,7 @@ pub(crate) struct Inner {
     pub(crate) draining: AtomicBool,
     /// The requests under way.
     pub(crate) requests: TaskTracker,
-    /// Loads and repairs.
+    /// Who keeps the models, and repairs.
     pub(crate) background: TaskTracker,
     /// Ends requests.
     pub(crate) end_requests: CancellationToken,
@@ -129,8 +129,8 @@ impl Service {
             end_loads: CancellationToken::new(),
         };
         for instance in &inner.instances {
-            let load = loading::load(Arc::clone(instance), Arc::clone(&backend), inner.end_loads.clone());
-            inner.background.spawn(load);
+            let keep = keeping::keep(Arc::clone(instance), Arc::clone(&backend), inner.end_loads.clone());
+            inner.background.spawn(keep);
         }
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -204,6 +204,10 @@ impl Service {
         let ask = client.as_deref().map_or(ask, |client| ask.client(client_key(client)));
         let live = Arc::new(LiveRequest::new(tag, id, client, class, phase));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch, inner.observer.clone());
+        // Where the model was let go, or is about to be. Before the look at the queue, which may have no room.
+        if !instance.is_loaded() || instance.is_going() {
+            instance.want();
+        }
         let ask = prompt.map_or(ask, |prompt| instance.with_preference(ask, prompt));
         let acquire = match enqueue(&instance, ask) {
             Ok(acquire) => acquire,
@@ -258,14 +262,13 @@ impl Service {
         self.inner.tiers.iter().map(|(&tier, id)| (tier, id.clone())).collect()
     }
 
-    /// Waits until every model is loaded or has failed to.
+    /// Waits until no model is being loaded: each is loaded, has failed to, or was let go. `models` tells which.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn loaded(&self) {
         for instance in &self.inner.instances {
-            // Either answer settles it; `models` tells which.
-            let _ = instance.loaded().await;
+            instance.settled().await;
         }
     }
 

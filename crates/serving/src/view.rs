@@ -64,6 +64,8 @@ pub enum LoadState {
     },
     /// Its lanes are there.
     Ready,
+    /// It was let go. Whoever asks for it waits until it is loaded again.
+    Unloaded,
     /// It could not be loaded, or its engine broke for good.
     Failed {
         /// What happened.
@@ -160,6 +162,7 @@ impl Instance {
     fn info(&self) -> Option<ModelInfo> {
         match self.state() {
             State::Ready(loaded) => Some(loaded.info),
+            State::Unloaded(info) => Some(info),
             State::Loading | State::Failed { .. } => None,
         }
     }

@@ -13,6 +13,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use backend::{ModelSource, ModelSpec, Tuning};
 use serving::{Limits, ModelConfig, ServiceConfig, Tier};
@@ -71,6 +72,8 @@ pub(crate) struct Model {
     pub(crate) chat_template: Option<PathBuf>,
     pub(crate) queue_max: usize,
     pub(crate) max_tokens: u32,
+    /// How long nobody uses it before it is let go.
+    pub(crate) unload_after: Option<Duration>,
 }
 
 /// Where a model comes from.
@@ -147,6 +150,7 @@ impl Model {
             chat_template: None,
             queue_max: defaults.queue_max,
             max_tokens: defaults.max_tokens,
+            unload_after: defaults.unload_after,
         }
     }
 
@@ -175,7 +179,8 @@ impl Model {
             tuning: self.tuning,
             ..ModelSpec::new(&self.name, source)
         };
-        Ok(ModelConfig { spec, aliases: self.aliases.clone(), queue_max: self.queue_max, max_tokens: self.max_tokens })
+        let (aliases, queue_max, max_tokens) = (self.aliases.clone(), self.queue_max, self.max_tokens);
+        Ok(ModelConfig { spec, aliases, queue_max, max_tokens, unload_after: self.unload_after })
     }
 }
 

@@ -18,6 +18,8 @@ use crate::limits::{HEADERS_MIN_BYTES, HttpLimits, KEEP_ALIVE_MIN};
 
 /// The shortest time that a bound on waiting may have.
 const INSTANT: Duration = Duration::from_millis(1);
+/// The shortest time after which an idle model may be let go: a pause between two messages is no reason to load it anew.
+const UNLOAD_AFTER_MIN: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;
 
 /// A model with the places where things about it were said.
@@ -207,6 +209,7 @@ fn read_model(
     model.chat_template = section.get("chat_template", template, problems).map(|(path, _)| path);
     section.set("queue_max", &mut model.queue_max, integer(0..=1_000_000), problems);
     section.set("max_tokens", &mut model.max_tokens, integer(1..=u32_max), problems);
+    section.set("unload_after", &mut model.unload_after, time_or_never(UNLOAD_AFTER_MIN), problems);
     let path = section.path_of("");
     section.finish(problems);
 

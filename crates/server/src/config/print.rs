@@ -88,6 +88,7 @@ fn model_keys(model: &Model) -> Keys {
         ("step_tokens", integer(model.tuning.step_tokens as usize)),
         ("queue_max", integer(model.queue_max)),
         ("max_tokens", integer(model.max_tokens as usize)),
+        ("unload_after", text(&duration::format(model.unload_after.unwrap_or_default()))),
     ];
     keys.extend(model.projector.iter().map(|path| ("projector", text(&path.to_string_lossy()))));
     keys.extend(model.chat_template.iter().map(|path| ("chat_template", text(&path.to_string_lossy()))));

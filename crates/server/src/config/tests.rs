@@ -149,7 +149,8 @@ fn models_of_the_command_line_are_checked() {
 fn what_is_printed_is_read_back_as_it_was() {
     let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\n\
                 cors_origins = [\"https://a.example\"]\n[limits]\nhistory_max = 0\nfair_share = true\n\
-                [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\\\"z\"]\nqueue_max = 0\n[tiers]\ndeep = \"x\"\n";
+                [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\\\"z\"]\nqueue_max = 0\n\
+                unload_after = \"90s\"\n[tiers]\ndeep = \"x\"\n";
     for config in [read(text).expect("a good configuration"), Config::demo(CORES)] {
         let printed = to_toml(&config);
         let again = read(&printed).unwrap_or_else(|problems| panic!("{printed}\n{problems:?}"));

@@ -73,6 +73,8 @@ pub struct ModelScript {
     pub context_len: u32,
     /// Tokens to generate at most where a request does not say; default 1024.
     pub max_tokens: u32,
+    /// How long nobody uses it before it is let go, and loaded again for whoever asks next. By default it stays.
+    pub unload_after: Option<Time>,
     /// Bytes of text in a token, 1 to 3; default 3.
     pub bytes_per_token: u8,
     /// What it answers where no rule does, always the same text; by default it does what it is asked to.
@@ -125,6 +127,7 @@ impl Default for ModelScript {
             queue_max: defaults.queue_max,
             context_len: 4096,
             max_tokens: defaults.max_tokens,
+            unload_after: None,
             bytes_per_token: 3,
             reply: None,
             load_time: Time::default(),
@@ -265,6 +268,7 @@ impl Script {
             aliases: model.aliases.clone(),
             queue_max: model.queue_max,
             max_tokens: model.max_tokens,
+            unload_after: model.unload_after.map(|time| time.0),
             ..ModelConfig::new(spec(&model.name, model.lanes, model.context_len))
         };
         ServiceConfig { models: played.iter().map(model).collect(), tiers: self.tiers(&played), limits }

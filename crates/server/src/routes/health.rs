@@ -17,7 +17,8 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let (states, tiers) = (app.service.states(), app.service.tiers());
     let is_ready = |id: &String| states.iter().any(|model| model.id == *id && model.state == LoadState::Ready);
     let is_loaded = |tier: Tier| tiers.iter().any(|(other, id)| *other == tier && is_ready(id));
-    let sees = |model: &ModelState| model.capabilities.is_some_and(|can| can.vision) && model.lanes_in_service > 0;
+    let is_there = |model: &ModelState| model.lanes_in_service > 0 || model.state == LoadState::Unloaded;
+    let sees = |model: &ModelState| model.capabilities.is_some_and(|can| can.vision) && is_there(model);
     let vision = tiers.iter().find(|(tier, _)| *tier == Tier::Vision).map(|(_, id)| id);
     let vision_enabled = states.iter().any(|model| Some(&model.id) == vision && sees(model));
     let models_loaded = Tier::ALL.map(|tier| (format!("{}_model", tier.as_str()), is_loaded(tier))).into();
@@ -49,6 +50,8 @@ enum Load {
         progress: f32,
     },
     Ready,
+    /// Let go; whoever asks for it waits until it is loaded again.
+    Unloaded,
     /// Loaded, and every lane of it is in quarantine.
     Stopped,
     Failed {
@@ -59,12 +62,13 @@ enum Load {
 /// Why a model failed may name files, and anybody can ask.
 const FAILED: &str = "it could not be loaded, or its engine broke for good; the server's log says why";
 
-/// 200 when every model is loaded and has a lane in service or in repair; 503 with what is missing otherwise.
+/// 200 when every model is loaded and has a lane in service or in repair, or was let go and comes back for whoever asks; 503
+/// with what is missing otherwise.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let models: BTreeMap<String, Load> =
         app.service.states().into_iter().map(|model| (model.id.clone(), load(&app, model))).collect();
     let draining = app.shutdown.is_draining() || app.service.is_draining();
-    let ready = !draining && models.values().all(|load| *load == Load::Ready);
+    let ready = !draining && models.values().all(|load| matches!(load, Load::Ready | Load::Unloaded));
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, draining, models })).into_response()
 }
@@ -74,6 +78,7 @@ fn load(app: &App, model: ModelState) -> Load {
         LoadState::Loading { progress } => Load::Loading { progress },
         LoadState::Ready if model.lanes_in_service > 0 => Load::Ready,
         LoadState::Ready => without_service(app.service.models().into_iter().find(|view| view.id == model.id)),
+        LoadState::Unloaded => Load::Unloaded,
         LoadState::Failed { .. } => Load::Failed { reason: FAILED },
     }
 }

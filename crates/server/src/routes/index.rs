@@ -11,6 +11,7 @@ pub(crate) async fn show() -> &'static str {
      POST /v1/messages           conversations, as in the Anthropic API; also /v1/messages/count_tokens\n\
      POST /tokenize              as in llama-server; also /detokenize, /apply-template, /completion, /props, /slots\n\
      POST /chat                  EDISON's own protocol; also /chat/stream, /chat/cancel, /generate-title\n\
+     POST /models/unload         lets a model go, once its lanes are home; /models/load brings it back\n\
      GET  /v1/models             models and tiers that can be asked for\n\
      GET  /locks                 who holds each model, who waits, who held it before\n\
      GET  /metrics               queues, waits, holds and tokens, for Prometheus\n\

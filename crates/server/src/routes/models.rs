@@ -58,6 +58,10 @@ fn object(app: &App, name: &str, model: &ModelState) -> Option<ModelObject> {
         root: entry.id.clone(),
         state: state_name(&model.state),
         aliases: names.filter(|other| *other != name).cloned().collect(),
-        context_len: if model.state == LoadState::Ready { entry.context_len(look) } else { None },
+        context_len: if matches!(model.state, LoadState::Ready | LoadState::Unloaded) {
+            entry.context_len(look)
+        } else {
+            None
+        },
     })
 }

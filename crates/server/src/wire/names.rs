@@ -16,6 +16,7 @@ pub(crate) fn state_name(state: &LoadState) -> &'static str {
     match state {
         LoadState::Loading { .. } => "loading",
         LoadState::Ready => "ready",
+        LoadState::Unloaded => "unloaded",
         LoadState::Failed { .. } => "failed",
     }
 }

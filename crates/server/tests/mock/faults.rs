@@ -187,3 +187,19 @@ async fn an_engine_that_ignores_the_cancel_holds_its_lane_for_so_many_tokens() {
     let waited = begun.elapsed();
     assert!((Duration::from_millis(490)..Duration::from_millis(530)).contains(&waited), "{waited:?}");
 }
+
+/// A cold start, as a client meets it: the model is there, then it is let go, and the next request waits for the load.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_was_idle_is_loaded_again_for_the_next_request() {
+    let mock = mock(&bytes("load_time = \"3s\"\nunload_after = \"1m\"\n"));
+    let mut took = Vec::new();
+    for pause in [0, 59, 61] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        let begun = Instant::now();
+        assert_eq!(ask(&mock, "Count from 1 to 2").await.content(), "1 2");
+        took.push(begun.elapsed().as_secs());
+    }
+    assert_eq!(took, [3, 0, 3]);
+    let journal = journal(&mock, "?settle_ms=1000", &[]).await;
+    assert_eq!((&journal["requests"][2]["waited_ms"], &journal["overlaps"]), (&json!(3000.0), &json!(0)));
+}

@@ -10,8 +10,8 @@
 //! | D6 | steps of work mode were never found | `edison::the_steps_of_work_mode_are_told_and_reach_the_prompt` |
 //! | D7 | a picture that nobody saw was answered | `edison::pictures_reach_the_model_of_the_tier_vision`, `edison::an_answer_that_saw_no_picture_says_so_whole_and_streamed` |
 //! | D8 | `/chat` was lost | `edison::the_comfyui_node_gets_its_answer_mode_and_model` |
-//! | D9 | a model was unloaded while it answered | `d09_d10_d11_..`: nothing is unloaded |
-//! | D10 | unloading freed nothing, loading took any path | the same: models are those of the configuration |
+//! | D9 | a model was unloaded while it answered | `edison::a_model_is_let_go_when_its_answers_are_over_and_comes_back_for_whoever_asks` |
+//! | D10 | unloading freed nothing, loading took any path | `d10_d11_..`: models are those of the configuration; the engine is dropped |
 //! | D11 | a second set of models was managed | the same: there is one |
 //! | D12 | a check of graphics memory refused models on machines without any | cannot be: what an engine has room for is the engine's to say, at its load; `doctor` estimates and refuses nothing |
 //! | D13 | tests passed without any lock | `cargo xtask canaries`, `cargo xtask planted`: without the lock named tests fail |
@@ -222,12 +222,20 @@ async fn d05_a_client_that_leaves_frees_its_place_and_its_lane() {
     server.at_rest().await;
 }
 
-/// What is configured is loaded for good: there is nothing to coordinate with.
+/// Only what is configured is loaded, whatever path somebody names; and what is let go is gone.
 #[tokio::test(start_paused = true)]
-async fn d09_d10_d11_nobody_loads_or_unloads_a_model_from_outside() {
+async fn d10_d11_models_are_those_of_the_configuration_and_one_that_is_let_go_is_gone() {
     let server = one(hundred_ms()).await;
-    for path in ["/models/load", "/models/unload", "/models/unload-all", "/models/reload"] {
-        let answer = post(&server, path, &json!({"name": "m", "path": "/etc/passwd"})).await;
+    let named = |name: &str| json!({"name": name, "path": "/etc/passwd"});
+    assert_eq!(post(&server, "/models/load", &named("other")).await.status, 404);
+    assert_eq!(post(&server, "/models/unload", &named("m")).await.json()["loaded"], false);
+    assert!(server.service.models()[0].lanes.is_empty(), "its lanes are dropped, and the engine with the last of them");
+    assert_eq!(
+        post(&server, "/models/load", &named("m")).await.json(),
+        json!({"ok": true, "success": true, "name": "m", "loaded": true})
+    );
+    for path in ["/models/unload-all", "/models/reload"] {
+        let answer = post(&server, path, &named("m")).await;
         assert!(answer.status == 404 && answer.json()["detail"].is_string(), "{path}: {answer:?}");
     }
     assert_eq!(post(&server, "/chat", &asks("hi", "chat")).await.status, 200);

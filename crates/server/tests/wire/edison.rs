@@ -223,3 +223,40 @@ async fn what_is_no_picture_is_refused_with_its_number() {
     assert_eq!(answer["detail"][0]["loc"], json!(["body", "images"]));
     assert!(answer["detail"][0]["msg"].as_str().expect("a text").starts_with("picture 2 is not a picture"), "{answer}");
 }
+
+/// Method: a model that is told to go while an answer streams. The answer comes to its end, the model is unloaded, ready
+/// all the same, and loaded again for who asks next. llama-server's word for its name is understood as well.
+#[tokio::test(start_paused = true)]
+async fn a_model_is_let_go_when_its_answers_are_over_and_comes_back_for_whoever_asks() {
+    let server = Server::start(script(&["a long answer", "another"]), HttpLimits::default()).await;
+    let body = json!({"message": "hi", "mode": "chat"});
+    let (answer, unloaded) = tokio::join!(
+        ask_json(&server, "/chat", body.clone()),
+        ask_json(&server, "/models/unload", json!({"name": "fast"}))
+    );
+    assert_eq!((answer.0, &answer.1["response"]), (200, &json!("a long answer")));
+    assert_eq!(
+        (unloaded.0, &unloaded.1["ok"], &unloaded.1["loaded"]),
+        (200, &json!(true), &json!(false)),
+        "{unloaded:?}"
+    );
+    let state = || server.service.states().remove(0).state;
+    assert_eq!(state(), serving::LoadState::Unloaded);
+    let ready = server.connect().ask("GET", "/ready").await;
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains(r#""state":"unloaded""#), "{ready}");
+    let (status, answer) = ask_json(&server, "/chat", body).await;
+    assert_eq!((status, &answer["response"], state()), (200, &json!("another"), serving::LoadState::Ready));
+    let (_, unloaded) = ask_json(&server, "/models/unload", json!({"model": "fast"})).await;
+    let (_, loaded) = ask_json(&server, "/models/load", json!({"name": "fast"})).await;
+    assert_eq!(
+        (&unloaded["success"], &loaded["loaded"], state()),
+        (&json!(true), &json!(true), serving::LoadState::Ready)
+    );
+    for (body, status, part) in [(json!({}), 400, "name is required"), (json!({"name": "none"}), 404, "no model")] {
+        let (got, answer) = ask_json(&server, "/models/unload", body).await;
+        assert!(
+            got == status && answer["detail"].as_str().is_some_and(|detail| detail.contains(part)),
+            "{got} {answer}"
+        );
+    }
+}

@@ -5,3 +5,4 @@ mod mocked_backend;
 mod mocks;
 mod places;
 mod surroundings;
+mod unloading;

@@ -4,6 +4,7 @@ mod active;
 mod body;
 mod cancel;
 mod chat;
+mod loading;
 mod models;
 mod system;
 mod title;
@@ -27,5 +28,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/generate-title", post(title::generate))
         .route("/system/stats", get(system::stats))
         .route("/models/list", get(models::list))
+        .route("/models/load", post(loading::load))
+        .route("/models/unload", post(loading::unload))
         .route("/models/status", get(models::status))
 }
