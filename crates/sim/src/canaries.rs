@@ -31,6 +31,7 @@ pub const CANARIES: &[Canary] = &[
     Canary { name: "counts_twice", place: "counting", within: 10, found_by: &["counters"] },
     Canary { name: "forgets_refusals", place: "counting", within: 10, found_by: &["one_outcome"] },
     Canary { name: "skips_reset", place: "the repair", within: 20, found_by: &["quarantine"] },
+    Canary { name: "forgets_waiters", place: "the reload", within: 60, found_by: &["keeping"] },
     Canary { name: "hasty", place: "the drain", within: 20, found_by: &["drain"] },
     Canary { name: "drops_text", place: "the stream", within: 50, found_by: &["own_text"] },
 ];

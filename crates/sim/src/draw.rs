@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clients::{self, Neighbourhood};
 use crate::dice::Dice;
-use crate::world::{Bounds, Fault, Model, World};
+use crate::world::{Bounds, Fault, Model, Order, World};
 
 /// Draws the world of this seed.
 pub fn draw(seed: u64) -> World {
@@ -26,7 +26,22 @@ pub fn draw(seed: u64) -> World {
     let mut eyes = Dice::new(seed, 10);
     let path = |dice: &mut Dice| (*dice.pick(&["/health", "/ready", "/locks", "/v1/models"])).to_owned();
     let looks = (0..20).map(|_| (eyes.range(0, 60_000), path(&mut eyes))).collect();
-    World { models, tiers, bounds, clients, looks, drain_at, drain_for }
+    let orders = orders(&mut Dice::new(seed, 20), &models);
+    World { models, tiers, bounds, clients, looks, orders, drain_at, drain_for }
+}
+
+/// Models that are told to go: some at one time, and some twice.
+fn orders(dice: &mut Dice, models: &[Model]) -> Vec<Order> {
+    let times = if dice.percent(50) { 0 } else { dice.range(1, 6) };
+    let mut at = 0;
+    (0..times)
+        .map(|_| {
+            if !dice.percent(20) {
+                at = dice.range(0, 500) * 100;
+            }
+            Order { at, model: dice.pick(models).name.clone(), reload: dice.percent(50) }
+        })
+        .collect()
 }
 
 fn model(dice: &mut Dice, number: u64) -> Model {
@@ -45,6 +60,8 @@ fn model(dice: &mut Dice, number: u64) -> Model {
         token_time: *dice.pick(&[0, 1, 5, 10, 10, 20, 50]),
         stop_time: *dice.pick(&[0, 0, 1, 10, 50, 300]),
         faults: faults(dice),
+        // Last, so that what was drawn before this was there is drawn as it was.
+        unload_after: dice.percent(30).then(|| dice.range(1, 80) * 100),
     }
 }
 

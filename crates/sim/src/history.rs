@@ -61,6 +61,10 @@ pub enum What {
     Look(String, u16, Duration),
     /// The models as the service shows them.
     View(Vec<ModelView>),
+    /// A model is told to go.
+    ToldToGo(String),
+    /// A model that was told to go has gone, or why it has not.
+    Gone(String, Option<String>),
     /// The server is asked to stop.
     DrainBegins,
     /// The service says that it has stopped.
@@ -116,6 +120,9 @@ impl fmt::Display for Entry {
             What::Engine(what) => write!(f, "engine  {what:?}"),
             What::Look(path, status, took) => write!(f, "look    {path}: {status} after {took:?}"),
             What::View(models) => write!(f, "view    {models:?}"),
+            What::ToldToGo(model) => write!(f, "order   {model} is told to go"),
+            What::Gone(model, None) => write!(f, "order   {model} has gone"),
+            What::Gone(model, Some(why)) => write!(f, "order   {model} has not gone: {why}"),
             What::DrainBegins => write!(f, "server  is asked to stop"),
             What::DrainOver => write!(f, "server  has stopped"),
             What::Over(tasks) => write!(f, "world   is over, {tasks} tasks are left"),

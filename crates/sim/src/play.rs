@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::act::act;
 use crate::history::{History, Recorder, What};
 use crate::network::Network;
-use crate::world::{self, Model, World};
+use crate::world::{self, Model, Order, World};
 
 /// Virtual time after which a world that goes on is stuck.
 const STUCK: Duration = Duration::from_secs(600);
@@ -68,6 +68,9 @@ async fn live(world: &World, service: Service, recorder: &Recorder) {
     for (at, path) in &world.looks {
         clients.spawn(look(start + Duration::from_millis(*at), path.clone(), network.clone(), recorder.clone()));
     }
+    for order in &world.orders {
+        clients.spawn(give(start, order.clone(), service.clone(), recorder.clone()));
+    }
     sleep_until(start + Duration::from_millis(world.drain_at)).await;
     // The order is that of the program `edison`.
     recorder.note(What::View(service.models()));
@@ -79,6 +82,18 @@ async fn live(world: &World, service: Service, recorder: &Recorder) {
     network.close();
     shutdown.close_connections();
     while clients.join_next().await.is_some() {}
+}
+
+/// Tells a model to go.
+async fn give(start: Instant, order: Order, service: Service, recorder: Recorder) {
+    sleep_until(start + Duration::from_millis(order.at)).await;
+    recorder.note(What::ToldToGo(order.model.clone()));
+    let told = service.unload(&order.model).await.map_err(|refusal| refusal.to_string());
+    recorder.note(What::Gone(order.model.clone(), told.err()));
+    if order.reload {
+        // Whether it comes back shows in what its engine tells.
+        let _known = service.load(&order.model).await;
+    }
 }
 
 /// One look at the control plane, over a connection of its own.
@@ -161,6 +176,7 @@ fn configured(model: &Model) -> ModelConfig {
         aliases: vec![format!("{}-too", model.name)],
         queue_max: model.queue_max,
         max_tokens: model.max_tokens,
+        unload_after: model.unload_after.map(Duration::from_millis),
         ..ModelConfig::new(spec)
     }
 }

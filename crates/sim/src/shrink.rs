@@ -15,7 +15,7 @@ pub fn shrink(world: &World, oracle: &str, mut tell: impl FnMut(&World)) -> Worl
 type Change = fn(&World, usize, usize) -> Option<World>;
 
 /// The coarse changes first: what goes with a whole client need not be looked at.
-const CHANGES: &[Change] = &[clients, models, steps, asks, faults, looks];
+const CHANGES: &[Change] = &[clients, models, steps, asks, faults, looks, orders];
 
 fn smallest(world: &World, fails: &mut dyn FnMut(&World) -> bool, tell: &mut dyn FnMut(&World)) -> World {
     let mut best = world.clone();
@@ -68,11 +68,17 @@ fn models(world: &World, at: usize, length: usize) -> Option<World> {
     let models = cut(&world.models, at, length)?;
     let mut tiers = world.tiers.clone();
     tiers.retain(|_, id| models.iter().any(|model| model.name == *id));
-    Some(World { models, tiers, ..world.clone() })
+    let mut orders = world.orders.clone();
+    orders.retain(|order| models.iter().any(|model| model.name == order.model));
+    Some(World { models, tiers, orders, ..world.clone() })
 }
 
 fn looks(world: &World, at: usize, length: usize) -> Option<World> {
     Some(World { looks: cut(&world.looks, at, length)?, ..world.clone() })
+}
+
+fn orders(world: &World, at: usize, length: usize) -> Option<World> {
+    Some(World { orders: cut(&world.orders, at, length)?, ..world.clone() })
 }
 
 fn faults(world: &World, at: usize, length: usize) -> Option<World> {
@@ -153,7 +159,7 @@ mod tests {
             smallest(&world, &mut |world| needed.iter().all(|id| world.asks().any(|ask| ask.id == *id)), &mut |_| {});
         let left: Vec<&str> = small.asks().map(|ask| ask.id.as_str()).collect();
         assert_eq!(left, needed);
-        assert!(small.models.is_empty() && small.looks.is_empty());
+        assert!(small.models.is_empty() && small.looks.is_empty() && small.orders.is_empty());
         assert!(small.asks().all(|ask| ask.text == "x"));
     }
 }

@@ -44,7 +44,13 @@ fn near(history: &History, objection: &Objection) -> Option<String> {
 
 fn concerns(entry: &Entry, near: &Option<String>) -> bool {
     match &entry.what {
-        What::DrainBegins | What::DrainOver | What::Over(_) | What::Stuck | What::Panic(_) => true,
+        What::ToldToGo(_)
+        | What::Gone(..)
+        | What::DrainBegins
+        | What::DrainOver
+        | What::Over(_)
+        | What::Stuck
+        | What::Panic(_) => true,
         What::Sent(id, _) | What::Head(id, _) | What::Done(id, ..) | What::Broke(id, _) | What::Cut(id, _) => {
             near.as_ref() == Some(id)
         }

@@ -21,6 +21,9 @@ pub struct World {
     pub clients: Vec<Client>,
     /// Looks at the control plane: when, and at which path.
     pub looks: Vec<(u64, String)>,
+    /// When a model is told to go, and perhaps to come back.
+    #[serde(default)]
+    pub orders: Vec<Order>,
     /// When the server is asked to stop.
     pub drain_at: u64,
     /// How long requests may go on after that.
@@ -54,8 +57,22 @@ pub struct Model {
     pub token_time: u64,
     /// How long the engine goes on after it was asked to stop.
     pub stop_time: u64,
+    /// How long nobody uses it before it is let go.
+    #[serde(default)]
+    pub unload_after: Option<u64>,
     /// What goes wrong in which call, from 1.
     pub faults: BTreeMap<u64, Fault>,
+}
+
+/// A model is told to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// When.
+    pub at: u64,
+    /// Which.
+    pub model: String,
+    /// Whether it is then told to come back, although nobody may wait for it.
+    pub reload: bool,
 }
 
 /// What goes wrong in one call.
@@ -185,6 +202,6 @@ impl World {
     /// How much there is in it: what shrinking makes less.
     pub fn size(&self) -> usize {
         let faults: usize = self.models.iter().map(|model| model.faults.len()).sum();
-        self.models.len() + self.clients.len() + self.asks().count() + faults + self.looks.len()
+        self.models.len() + self.clients.len() + self.asks().count() + faults + self.looks.len() + self.orders.len()
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn calm(facts: &Facts<'_>) -> Verdict {
     Ok(())
 }
 
-/// L2. After the drain every lane that was loaded is home and sound, except those that were retired.
+/// L2. After the drain every lane that was loaded is home and sound, except those that were retired or let go.
 pub(super) fn conservation(facts: &Facts<'_>) -> Verdict {
     let mut loaded: BTreeMap<&str, usize> = BTreeMap::new();
     let mut retired: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
@@ -32,6 +32,10 @@ pub(super) fn conservation(facts: &Facts<'_>) -> Verdict {
     for (at, entry) in facts.entries.iter().enumerate() {
         match &entry.what {
             What::Engine(Engine::Loaded { model, lanes }) => _ = loaded.insert(model, *lanes as usize),
+            What::Engine(Engine::Unloaded { model }) if !is_over => {
+                loaded.remove(&**model);
+                retired.remove(&**model);
+            }
             What::Engine(Engine::Reset { visit, rebuilt: false }) => {
                 retired.entry(&visit.model).or_default().insert(visit.lane);
             }

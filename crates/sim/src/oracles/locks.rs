@@ -26,62 +26,100 @@ pub(super) fn exclusion(facts: &Facts<'_>) -> Verdict {
     })
 }
 
-/// L6. Whenever time goes on, nobody waits beside a lane that is free and sound.
+/// L6. Whenever time goes on, nobody waits beside a lane that is free and sound, unless the model is being let go.
 pub(super) fn rest(facts: &Facts<'_>) -> Verdict {
-    // By model: the lanes that could be lent, and how many wait.
-    let mut free: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-    let mut waiting: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-    let mut granted: BTreeMap<(&str, u64), u32> = BTreeMap::new();
-    let mut unsound: BTreeSet<(&str, u32)> = BTreeSet::new();
+    let mut models: BTreeMap<&str, Rest> = BTreeMap::new();
     for (at, entry) in facts.entries.iter().enumerate() {
         if at > 0 && entry.at > facts.at(at - 1) {
-            for (model, lanes) in &free {
-                let n = waiting.get(model).map_or(0, BTreeSet::len);
-                if n > 0 && !lanes.is_empty() {
-                    return object(at - 1, format!("{model}: {n} wait and the lanes {lanes:?} are free"));
+            for (model, Rest { free, waiting, going, .. }) in &models {
+                if !waiting.is_empty() && !free.is_empty() && *going == 0 {
+                    let n = waiting.len();
+                    return object(at - 1, format!("{model}: {n} wait and the lanes {free:?} are free"));
                 }
             }
         }
         match &entry.what {
-            What::Engine(Engine::Loaded { model, lanes }) => {
-                free.insert(model, (0..*lanes).collect());
-            }
-            What::Engine(Engine::Leave { visit, how: Leave::Broken | Leave::Panicked, .. }) => {
-                unsound.insert((&visit.model, visit.lane));
-                free.entry(&visit.model).or_default().remove(&visit.lane);
-            }
-            What::Engine(Engine::Reset { visit, rebuilt: true }) => {
-                unsound.remove(&(&*visit.model, visit.lane));
-                free.entry(&visit.model).or_default().insert(visit.lane);
-            }
-            What::Lock(model, event) => {
-                let (model, free) = (model.as_str(), free.entry(model).or_default());
-                let waiting = waiting.entry(model).or_default();
-                match event {
-                    LockEvent::Enqueued { ask, .. } => _ = waiting.insert(ask.tag),
-                    LockEvent::Granted { grant, .. } => {
-                        waiting.remove(&grant.ask.tag);
-                        free.remove(&grant.lane.get());
-                        granted.insert((model, grant.ask.tag), grant.lane.get());
-                    }
-                    LockEvent::Released { grant } => {
-                        granted.remove(&(model, grant.ask.tag));
-                        if !unsound.contains(&(model, grant.lane.get())) {
-                            free.insert(grant.lane.get());
-                        }
-                    }
-                    LockEvent::Left { ask, .. } => {
-                        waiting.remove(&ask.tag);
-                        free.extend(granted.remove(&(model, ask.tag)));
-                    }
-                    LockEvent::Refused { ask, .. } => _ = waiting.remove(&ask.tag),
-                    _ => {}
+            What::Engine(engine) => {
+                if let Some(model) = model_of(engine) {
+                    models.entry(model).or_default().engine(engine);
                 }
             }
+            What::Lock(model, event) => models.entry(model).or_default().lock(event),
+            What::ToldToGo(model) => models.entry(model).or_default().going += 1,
+            What::Gone(model, _) => models.entry(model).or_default().going -= 1,
             _ => {}
         }
     }
     Ok(())
+}
+
+fn model_of(engine: &Engine) -> Option<&str> {
+    match engine {
+        Engine::Loaded { model, .. } | Engine::Unloaded { model } => Some(model),
+        Engine::Leave { visit, .. } | Engine::Reset { visit, .. } => Some(&visit.model),
+        _ => None,
+    }
+}
+
+/// The lanes of a model, and who waits for them. Lanes have the numbers that the lock gave them.
+#[derive(Default)]
+struct Rest {
+    /// Those that could be lent.
+    free: BTreeSet<u32>,
+    unsound: BTreeSet<u32>,
+    granted: BTreeMap<u64, u32>,
+    waiting: BTreeSet<u64>,
+    /// The number of the first lane of the latest load, and how many that has.
+    lanes: (u32, u32),
+    /// How many have told the model to go and wait for that.
+    going: u32,
+}
+
+impl Rest {
+    fn engine(&mut self, engine: &Engine) {
+        let first = self.lanes.0;
+        match engine {
+            Engine::Loaded { lanes, .. } => {
+                // A lock gives each number once.
+                let first = first + self.lanes.1;
+                self.lanes = (first, *lanes);
+                (self.free, self.unsound) = ((first..first + lanes).collect(), BTreeSet::new());
+            }
+            Engine::Unloaded { .. } => self.free.clear(),
+            Engine::Leave { visit, how: Leave::Broken | Leave::Panicked, .. } => {
+                self.unsound.insert(first + visit.lane);
+                self.free.remove(&(first + visit.lane));
+            }
+            Engine::Reset { visit, rebuilt: true } => {
+                self.unsound.remove(&(first + visit.lane));
+                self.free.insert(first + visit.lane);
+            }
+            _ => {}
+        }
+    }
+
+    fn lock(&mut self, event: &LockEvent) {
+        match event {
+            LockEvent::Enqueued { ask, .. } => _ = self.waiting.insert(ask.tag),
+            LockEvent::Granted { grant, .. } => {
+                self.waiting.remove(&grant.ask.tag);
+                self.free.remove(&grant.lane.get());
+                self.granted.insert(grant.ask.tag, grant.lane.get());
+            }
+            LockEvent::Released { grant } => {
+                self.granted.remove(&grant.ask.tag);
+                if !self.unsound.contains(&grant.lane.get()) {
+                    self.free.insert(grant.lane.get());
+                }
+            }
+            LockEvent::Left { ask, .. } => {
+                self.waiting.remove(&ask.tag);
+                self.free.extend(self.granted.remove(&ask.tag));
+            }
+            LockEvent::Refused { ask, .. } => _ = self.waiting.remove(&ask.tag),
+            _ => {}
+        }
+    }
 }
 
 /// L8. Who is told that the lock is closed is followed by no grant, and when the service has stopped everything has.
@@ -115,6 +153,7 @@ pub(super) fn quarantine(facts: &Facts<'_>) -> Verdict {
             What::Engine(Engine::Reset { visit, rebuilt: true }) => {
                 broken.remove(&(&visit.model, visit.lane));
             }
+            What::Engine(Engine::Loaded { model, .. }) => broken.retain(|(of, _)| *of != model),
             What::Engine(Engine::Enter { visit, .. }) if broken.contains(&(&visit.model, visit.lane)) => {
                 return object(at, format!("{visit:?} entered a lane that was not rebuilt after it broke"));
             }

@@ -5,6 +5,7 @@
 
 mod counting;
 mod ending;
+mod keeping;
 mod locks;
 mod queues;
 mod replay;
@@ -77,6 +78,11 @@ pub const ORACLES: &[Oracle] = &[
     Oracle { name: "containment", promise: "S7", judge: service::containment },
     Oracle { name: "drain", promise: "S8", judge: ending::drain },
     Oracle { name: "bounds", promise: "S9", judge: service::bounds },
+    Oracle {
+        name: "keeping",
+        promise: "a model is let go when it is told to or idle, under nobody, and comes back for who waits",
+        judge: keeping::keeping,
+    },
     Oracle { name: "counters", promise: "counters equal the history", judge: counting::counters },
     Oracle { name: "views", promise: "what is shown is what is", judge: counting::views },
     Oracle { name: "nothing_left", promise: "after the end no task is left", judge: ending::nothing_left },
