@@ -78,6 +78,11 @@ pub struct Policy {
     /// Never set it in production.
     #[cfg(feature = "canary")]
     pub canary_lifo: bool,
+
+    /// A planted bug for tests of the layers above: a lane that was granted to a waiter that is dropped stays granted to
+    /// nobody. Default: `false`. Never set it in production.
+    #[cfg(feature = "canary")]
+    pub canary_loses_grants: bool,
 }
 
 impl Default for Policy {
@@ -89,6 +94,8 @@ impl Default for Policy {
             when_all_quarantined: WhenAllQuarantined::Fail,
             #[cfg(feature = "canary")]
             canary_lifo: false,
+            #[cfg(feature = "canary")]
+            canary_loses_grants: false,
         }
     }
 }

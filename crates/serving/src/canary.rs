@@ -26,7 +26,7 @@ pub(crate) fn lanes(wanted: u32) -> u32 {
 }
 
 /// The policy of a model's lock. The bugs: the newest waiter is served first (L3), one too many may wait (L5), the lowest
-/// class is passed over for ever (L4).
+/// class is passed over for ever (L4), a lane that was granted to somebody who leaves is lost (L7).
 pub(crate) fn policy(policy: Policy) -> Policy {
     let mut policy = policy;
     if planted("overfull") {
@@ -36,7 +36,7 @@ pub(crate) fn policy(policy: Policy) -> Policy {
         policy.bypass_max = [u32::MAX; 3];
     }
     #[cfg(feature = "canary")]
-    let policy = Policy { canary_lifo: planted("lifo"), ..policy };
+    let policy = Policy { canary_lifo: planted("lifo"), canary_loses_grants: planted("loses_grants"), ..policy };
     policy
 }
 

@@ -23,6 +23,7 @@ pub const CANARIES: &[Canary] = &[
     Canary { name: "lifo", place: "the lock", within: 10, found_by: &["order", "patience"] },
     Canary { name: "overfull", place: "the lock", within: 10, found_by: &["bound"] },
     Canary { name: "starves", place: "the lock", within: 100, found_by: &["bypass", "patience"] },
+    Canary { name: "loses_grants", place: "the lock", within: 100, found_by: &["rest", "conservation"] },
     Canary { name: "global_lock", place: "the lock", within: 10, found_by: &["parallel"] },
     Canary { name: "early_release", place: "the release order", within: 10, found_by: &["exclusion", "parallel"] },
     Canary { name: "tells_early", place: "the release order", within: 10, found_by: &["told_last", "parallel"] },

@@ -228,6 +228,10 @@ impl<V, W> Core<V, W> {
             let waiting = self.queue.len();
             self.news.tell(|| Event::Left { ask, waiting });
         }
+        #[cfg(feature = "canary")]
+        if self.queue.canary_loses_grants {
+            return waker;
+        }
         if let Seat::Granted { lane, .. } = seat {
             self.queue.given_back(&ask);
             self.lanes.withdraw(lane);

@@ -36,6 +36,8 @@ pub(super) struct Queue<W> {
     arrived_total: u64,
     #[cfg(feature = "canary")]
     canary_lifo: bool,
+    #[cfg(feature = "canary")]
+    pub(super) canary_loses_grants: bool,
 }
 
 /// The right to one node. Not `Clone` outside of tests: it is used up by settling or leaving.
@@ -96,6 +98,8 @@ impl<W> Queue<W> {
             arrived_total: 0,
             #[cfg(feature = "canary")]
             canary_lifo: policy.canary_lifo,
+            #[cfg(feature = "canary")]
+            canary_loses_grants: policy.canary_loses_grants,
         }
     }
 
@@ -302,6 +306,8 @@ impl<W: Clone> Queue<W> {
             arrived_total,
             #[cfg(feature = "canary")]
                 canary_lifo: _,
+            #[cfg(feature = "canary")]
+                canary_loses_grants: _,
         } = other;
         self.nodes.become_like(nodes);
         (self.lists, self.waiting, self.bypass) = (*lists, *waiting, bypass.clone());
