@@ -19,7 +19,7 @@ pub(super) enum Known {
 }
 
 impl Seen {
-    /// Reads what a step printed: lines of libtest, of trybuild, and of our tables of loom and shuttle.
+    /// Reads what a step printed: lines of libtest, of trybuild, of our tables of loom and shuttle, and of the simulator.
     pub(super) fn read(&mut self, step: &str, output: &str) {
         let is_table = matches!(step, "loom" | "shuttle");
         let mut program = Vec::new();
@@ -28,6 +28,9 @@ impl Seen {
                 program = of_program(running);
             } else if let Some((test, passed)) = of_libtest(line) {
                 self.put(step, &program, test, passed);
+            } else if step == "sim" {
+                let (oracles, passed) = of_simulator(line);
+                oracles.into_iter().for_each(|oracle| self.put(step, &["oracles".to_owned()], oracle, passed));
             } else if is_table && let Some((test, passed)) = of_table(line) {
                 self.put(step, &[], test, passed);
             }
@@ -101,6 +104,15 @@ fn of_table(line: &str) -> Option<(&str, bool)> {
     is_row.then_some((test, claim != "FAILED"))
 }
 
+/// `25 oracles without an objection: exclusion, order`, or `exclusion objects (L1), at the line marked >:`.
+fn of_simulator(line: &str) -> (Vec<&str>, bool) {
+    match (line.split_once(" oracles without an objection: "), line.split_once(" objects (")) {
+        (Some((_, oracles)), _) => (oracles.split(", ").collect(), true),
+        (None, Some((oracle, _))) if !oracle.contains(' ') => (vec![oracle], false),
+        _ => (Vec::new(), true),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +152,15 @@ test result: FAILED. 1 passed
         assert_eq!(seen.look_up("loom::sweep::revoke"), Known::Failed);
         seen.read("sim", "a::b  1  2 s");
         assert_eq!(seen.look_up("b"), Known::Unseen);
+    }
+
+    #[test]
+    fn oracles_of_the_simulator_are_read() {
+        let mut seen = Seen::default();
+        seen.read("sim", "1001 worlds\n3 oracles without an objection: exclusion, order, rest\n");
+        assert_eq!((seen.look_up("oracles::order"), seen.look_up("oracles::bound")), (Known::Passed, Known::Unseen));
+        seen.read("sim", "seed=7   replay: x\norder objects (L3), at the line marked >:\n  nobody objects (here)\n");
+        assert_eq!((seen.look_up("oracles::order"), seen.look_up("oracles::rest")), (Known::Failed, Known::Passed));
     }
 
     #[test]
