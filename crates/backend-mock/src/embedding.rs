@@ -6,6 +6,7 @@ use std::time::Duration;
 use backend::{Embedding, EncodedPrompt, GenerateError};
 use tokio::sync::oneshot;
 
+use crate::Fault;
 use crate::chance::hash;
 use crate::engine::Entered;
 use crate::generation::Pace;
@@ -19,6 +20,8 @@ pub(crate) struct Embed {
     /// Numbers in a vector.
     pub(crate) len: usize,
     pub(crate) pace: Pace,
+    /// What goes wrong; counts of tokens mean nothing here, and what would come after some comes at once.
+    pub(crate) faults: Vec<Fault>,
     pub(crate) result: oneshot::Sender<Result<Vec<Embedding>, GenerateError>>,
 }
 
@@ -30,6 +33,11 @@ impl Embed {
             self.entered.leave(0, Leave::Broken);
             let _ = self.result.send(Err(GenerateError::LaneBroken { reason }));
             return;
+        }
+        for fault in std::mem::take(&mut self.faults) {
+            if !self.survives(fault).await {
+                return self.fail(fault).await;
+            }
         }
         let mut vectors = Ok(Vec::new());
         for input in std::mem::take(&mut self.inputs) {
@@ -55,6 +63,45 @@ impl Embed {
         let how = if vectors.is_ok() { Leave::Finished(backend::FinishReason::Stop) } else { Leave::Failed };
         self.entered.leave(0, how);
         let _ = self.result.send(vectors);
+    }
+}
+
+impl Embed {
+    /// Does what the script says, and whether the work can go on.
+    async fn survives(&mut self, fault: Fault) -> bool {
+        match fault {
+            Fault::SlowPrefill { time } => {
+                tokio::select! {
+                    biased;
+                    () = self.result.closed() => false,
+                    () = self.pace.wait(time) => true,
+                }
+            }
+            Fault::HangAfter { .. } => {
+                self.result.closed().await;
+                false
+            }
+            Fault::FailBeforeFirstToken | Fault::FailAfter { .. } | Fault::BreakLaneAfter { .. } => false,
+            // Of a stream, or of an engine that has one.
+            Fault::StopAfter { .. } | Fault::IgnoreCancelFor { .. } | Fault::PanicAfter { .. } => true,
+        }
+    }
+
+    async fn fail(mut self, fault: Fault) {
+        if self.result.is_closed() {
+            self.pace.stop().await;
+            return self.entered.leave(0, Leave::Cancelled);
+        }
+        let reason = "the script says so".to_owned();
+        let (how, error) = match fault {
+            Fault::BreakLaneAfter { rebuild, .. } => {
+                self.entered.break_engine(rebuild);
+                (Leave::Broken, GenerateError::LaneBroken { reason })
+            }
+            _ => (Leave::Failed, GenerateError::Failed { reason }),
+        };
+        self.entered.leave(0, how);
+        let _ = self.result.send(Err(error));
     }
 }
 

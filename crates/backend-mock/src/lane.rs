@@ -41,6 +41,8 @@ pub(crate) struct MockLane {
     pub(crate) context_len: u32,
     pub(crate) bytes_per_token: usize,
     pub(crate) stage: Stage,
+    /// The request that embeddings are asked for next.
+    pub(crate) announced: Option<String>,
     /// The prompt before, where the engine remembers it.
     pub(crate) remembered: Vec<TokenId>,
     /// Work that may still go on: of one generation, unless somebody did not wait for `quiesce`.
@@ -74,6 +76,10 @@ impl Lane for MockLane {
         Box::pin(Events { signals: receiver })
     }
 
+    fn announce(&mut self, request_id: &str) {
+        self.announced = Some(request_id.to_owned());
+    }
+
     async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
         if !self.model.script.capabilities.embeddings {
             return Err(GenerateError::Failed { reason: "this model computes no embeddings".into() });
@@ -81,9 +87,12 @@ impl Lane for MockLane {
         self.running.retain(|work| !work.is_finished());
         let call = self.model.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let entered = self.engine.enter(self.visit(call), "");
+        let mut faults = self.stage.count(&self.model.name, self.announced.take().as_deref());
+        faults.extend(self.model.script.faults.get(&call).copied());
         let (result, computed) = oneshot::channel();
         let pace = Pace::new(&self.model.script, None, call);
-        let work = Embed { entered, inputs, len: self.model.script.embedding_len.max(1) as usize, pace, result };
+        let work =
+            Embed { entered, inputs, len: self.model.script.embedding_len.max(1) as usize, pace, faults, result };
         self.running.push(tokio::spawn(work.run()));
         computed.await.unwrap_or_else(|_| Err(GenerateError::Failed { reason: "the engine is gone".into() }))
     }

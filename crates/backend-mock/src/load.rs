@@ -78,6 +78,7 @@ impl MockBackend {
                 context_len,
                 bytes_per_token,
                 stage: self.stage.clone(),
+                announced: None,
                 remembered: Vec::new(),
                 running: Vec::new(),
             })

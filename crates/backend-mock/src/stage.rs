@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backend::{Chat, GenerateOptions};
 
-use crate::Wire;
-use crate::rules::{Ask, Chosen, Rules, choose};
+use crate::rules::{Ask, Chosen, Rules, choose, scheduled};
+use crate::{Fault, Wire};
 
 /// Tests that are told apart at one time; the oldest is forgotten for one more.
 const TESTS_MAX: usize = 4096;
@@ -134,6 +134,25 @@ impl Stage {
             request.notes.push(Note { id: id.to_owned(), call, rule, wires, objection });
         }
         (chosen, test_id, call)
+    }
+
+    /// Counts a call for embeddings, which no rule answers, and tells what goes wrong in it.
+    pub(crate) fn count(&self, model: &str, request_id: Option<&str>) -> Vec<Fault> {
+        let mut state = self.lock();
+        let test_id = request_id.and_then(|id| state.request(id)).map(|request| request.test_id.clone());
+        let (test_id, seed, shared) = (test_id.unwrap_or_default(), state.seed, Arc::clone(&state.rules));
+        let test = state.test(&test_id);
+        let rules = test.rules.clone().unwrap_or(shared);
+        let call = test.calls.entry(model.to_owned()).or_default();
+        *call += 1;
+        let call = *call;
+        let (faults, wires) = scheduled(&rules, seed, &test_id, model, call);
+        if let Some(id) = request_id
+            && let Some(request) = state.request(id)
+        {
+            request.notes.push(Note { id: id.to_owned(), call, rule: None, wires, objection: None });
+        }
+        faults
     }
 
     /// Remembers why a request cannot be answered.

@@ -20,6 +20,12 @@ pub trait Lane: Send + 'static {
     /// before on this lane.
     fn generate(&mut self, request: GenerateRequest) -> EventStream<'_>;
 
+    /// Tells for which request the next [`embed`](Self::embed) is, for engines that write that down; a generation brings its
+    /// request's id along. By default nobody listens.
+    fn announce(&mut self, request_id: &str) {
+        let _ = request_id;
+    }
+
     /// Computes what a text means, as a vector: one for each input, in their order.
     ///
     /// # Cancel safety

@@ -9,6 +9,7 @@ impl Run {
     /// Runs the engine, and tells how that ended. `Err` means that the lane must be rebuilt.
     pub(crate) async fn embed(&mut self, lease: &mut LaneLease, inputs: Vec<EncodedPrompt>) -> Result<Ending, String> {
         let n_inputs = inputs.len();
+        lease.announce(&self.live.request_id);
         // Whichever arm ends it drops the future, which asks the engine to stop.
         let embedded = tokio::select! {
             biased;

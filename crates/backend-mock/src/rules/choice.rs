@@ -61,15 +61,8 @@ pub(crate) struct Chosen {
 
 /// Chooses. `matched` counts how often each rule has matched, by its place.
 pub(crate) fn choose(rules: &Rules, matched: &mut BTreeMap<usize, u64>, ask: &Ask<'_>) -> Chosen {
-    let mut chosen = Chosen { rule: None, plan: Ok(None), faults: Vec::new(), wires: Vec::new() };
-    for (index, scheduled) in rules.faults.iter().enumerate() {
-        let draw = chance_draw(ask.seed, ask.test_id, ask.model, ask.call, index);
-        if scheduled.strikes(ask.model, ask.call, draw) {
-            let (faults, wires) = scheduled.fault.faults();
-            chosen.faults.extend(faults);
-            chosen.wires.extend(wires);
-        }
-    }
+    let (faults, wires) = scheduled(rules, ask.seed, ask.test_id, ask.model, ask.call);
+    let mut chosen = Chosen { rule: None, plan: Ok(None), faults, wires };
     let seen = |index: usize| matched.get(&index).copied().unwrap_or(0);
     let fits = rules
         .rules
@@ -97,6 +90,19 @@ pub(crate) fn choose(rules: &Rules, matched: &mut BTreeMap<usize, u64>, ask: &As
     }
     chosen.rule = Some(title);
     chosen
+}
+
+/// What goes wrong in a call by its number, or by chance.
+pub(crate) fn scheduled(rules: &Rules, seed: u64, test_id: &str, model: &str, call: u64) -> (Vec<Fault>, Vec<Wire>) {
+    let (mut faults, mut wires) = (Vec::new(), Vec::new());
+    for (index, scheduled) in rules.faults.iter().enumerate() {
+        if scheduled.strikes(model, call, chance_draw(seed, test_id, model, call, index)) {
+            let (of_engine, of_wire) = scheduled.fault.faults();
+            faults.extend(of_engine);
+            wires.extend(of_wire);
+        }
+    }
+    (faults, wires)
 }
 
 /// What a model answers by itself: this text, or what the request's constraint or tool choice demands.

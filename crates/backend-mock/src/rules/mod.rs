@@ -20,7 +20,7 @@ pub use when::When;
 
 #[cfg(test)]
 pub(crate) use choice::PlannedCall;
-pub(crate) use choice::{Ask, Chosen, Plan, choose, own};
+pub(crate) use choice::{Ask, Chosen, Plan, choose, own, scheduled};
 pub(crate) use fault::chance_draw;
 
 /// What answers whom: the rules in their order, what goes wrong, and what follows when no rule matches.

@@ -308,10 +308,33 @@ async fn embeddings_depend_on_the_text_and_have_a_row() {
     assert!(cosine(0, 1) > 2.0 * cosine(0, 2) && cosine(0, 1) > 0.3, "{} {}", cosine(0, 1), cosine(0, 2));
     assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 4);
     assert_eq!(vectors(&mock, &json!({"model": "other", "input": "x"})).await.status, 400);
-    let rows = rows(&mock, &["path", "model", "outcome", "status"]).await;
+    let rows = rows(&mock, &["path", "model", "call", "outcome", "status"]).await;
     let path = json!("/v1/embeddings");
-    assert_eq!(rows[0], [path.clone(), json!("fast"), json!("finished"), json!(200)]);
-    assert_eq!(rows[1], [path, json!("other"), json!("refused"), json!(400)]);
+    assert_eq!(rows[0], [path.clone(), json!("fast"), json!(1), json!("finished"), json!(200)]);
+    assert_eq!(rows[1], [path, json!("other"), Value::Null, json!("refused"), json!(400)]);
+}
+
+/// Embeddings are calls like others: by the number of the call, and by test.
+#[tokio::test(start_paused = true)]
+async fn embeddings_fail_on_schedule_and_each_test_counts_its_own() {
+    let mock = mock(
+        "[[faults]]\ncalls = [1]\nfault = { status = 429, retry_after = \"2s\" }\n\
+         [[faults]]\ncalls = [3]\nfault = { break_lane_after = 0 }\n[[faults]]\ncalls = [5]\nfault = { slow_prefill = \"3s\" }\n",
+    );
+    let body = json!({"model": "fast", "input": "x"}).to_string();
+    let mut statuses = Vec::new();
+    for test_id in ["a", "a", "a", "b", "a"] {
+        let headers = [("x-test-id", test_id)];
+        let answer = send(&mock, http::Method::POST, "/v1/embeddings", &headers, body.clone()).await;
+        statuses.push(answer.status.as_u16());
+    }
+    assert_eq!(statuses, [429, 200, 500, 429, 200], "the lane that broke was rebuilt");
+    let begun = tokio::time::Instant::now();
+    send(&mock, http::Method::POST, "/v1/embeddings", &[("x-test-id", "a")], body).await;
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    let journal = journal(&mock, "?settle_ms=1000", &[("x-test-id", "a")]).await;
+    let calls: Vec<_> = journal["requests"].as_array().unwrap().iter().map(|request| &request["call"]).collect();
+    assert_eq!(calls, [1, 2, 3, 4, 5]);
 }
 
 #[tokio::test(start_paused = true)]
