@@ -58,7 +58,7 @@ fn like(name: &str, table: &Table) -> &'static str {
 /// Our times beside that of one peer, a line for each form of ours in each contest.
 fn measured(results: &Results) -> String {
     let mut text = format!(
-        "{}\n\n| median, ns | ours | its time | peer | its time | ratio |\n|---|---|---:|---|---:|---:|\n",
+        "{}\n\n| ns | ours | its time | peer | its time | ratio |\n|---|---|---:|---|---:|---:|\n",
         machine::describe()
     );
     let mut row = |contest: &'static str, own: &'static str, peer: &'static str| {
@@ -89,7 +89,7 @@ fn ratios(results: &Results) -> String {
         placed.push((table, column, height[column]));
         height[column] += table_height(table);
     }
-    let line = "Median time of one acquire and release, divided by that of the peer named above each group. \
+    let line = "Time of one acquire and release (of two threads the mean, else the median), divided by that of the peer named above each group. \
                 Shorter is faster; the line is 1.";
     let mut svg = page(TOP + height[0].max(height[1]) + 8.0, "model-locks beside other locks", line);
     for (table, column, top) in placed {

@@ -30,8 +30,8 @@ pub(crate) fn run(results: &mut Results) {
     let of_ours = || drop(black_box(ours.get(black_box(asked)).expect("it was entered")));
     let of_map = || drop(black_box(map.read().expect("no writer panics").get(black_box(asked)).cloned()));
     let of_handle = || drop(black_box(Arc::clone(black_box(&handle))));
-    for (title, threads) in [(ONE, 1), (TWO, 2)] {
-        let mut contest = Contest::new(title, ROUNDS, OPERATIONS);
+    let contests = [Contest::new(ONE, ROUNDS, OPERATIONS), Contest::of_threads(TWO, 4 * ROUNDS, OPERATIONS)];
+    for (mut contest, threads) in contests.into_iter().zip(1..) {
         contest.add(MAP, || repeat(threads, &of_map));
         contest.add(OURS, || repeat(threads, &of_ours));
         contest.add("a handle, cloned", || repeat(threads, &of_handle));

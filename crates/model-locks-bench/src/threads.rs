@@ -9,11 +9,13 @@ use crate::contest::{Contest, Results};
 use crate::peers::*;
 
 pub(crate) const TWO: &str = "2 OS threads";
-const TURNS: u32 = 1_000;
-const ROUNDS: usize = 21;
+/// Few, so that there can be many rounds, and all candidates meet the scheduler in all its moods.
+const TURNS: u32 = 100;
+/// Each candidate runs forty times after each other one.
+const ROUNDS: usize = 320;
 
 pub(crate) fn run(results: &mut Results) {
-    let mut contest = Contest::new(TWO, ROUNDS, 2 * TURNS);
+    let mut contest = Contest::of_threads(TWO, ROUNDS, 2 * TURNS);
     add::<Std>(&mut contest);
     add::<ParkingLot>(&mut contest);
     add::<ParkingLotFair>(&mut contest);
