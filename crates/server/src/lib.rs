@@ -36,7 +36,6 @@ mod machine;
 mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
-mod openapi;
 mod output;
 mod progress;
 mod read_ahead;

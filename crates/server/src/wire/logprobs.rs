@@ -3,32 +3,30 @@
 use backend::{Candidate, TokenLogprob};
 use serde::Serialize;
 
-use super::null::Null;
-
 /// Of an answer, or of a piece of it.
-#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Logprobs {
     pub(crate) content: Vec<TokenEntry>,
-    refusal: Null,
+    refusal: Option<()>,
 }
 
 impl Logprobs {
     /// `None` where nobody asked for them.
     pub(crate) fn of<'a>(tokens: impl IntoIterator<Item = &'a TokenLogprob>) -> Option<Self> {
         let content: Vec<_> = tokens.into_iter().map(TokenEntry::from).collect();
-        (!content.is_empty()).then_some(Self { content, refusal: Null })
+        (!content.is_empty()).then_some(Self { content, refusal: None })
     }
 }
 
 /// One token, and what else was likely.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct TokenEntry {
     #[serde(flatten)]
     chosen: CandidateEntry,
     top_logprobs: Vec<CandidateEntry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 struct CandidateEntry {
     /// With U+FFFD where the bytes are a part of a character.
     token: String,

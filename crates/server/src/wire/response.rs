@@ -4,12 +4,11 @@ use backend::FinishReason;
 use serde::Serialize;
 
 use super::logprobs::Logprobs;
-use super::null::Null;
 use super::tools::CallEntry;
 use crate::answer::Choice;
 
 /// A complete answer.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct ChatCompletion<'a> {
     pub(crate) id: &'a str,
     pub(crate) object: &'static str,
@@ -19,7 +18,7 @@ pub(crate) struct ChatCompletion<'a> {
     pub(crate) usage: Usage,
 }
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct ChatChoice {
     pub(crate) index: u32,
     pub(crate) message: AssistantMessage,
@@ -27,12 +26,12 @@ pub(crate) struct ChatChoice {
     pub(crate) finish_reason: &'static str,
 }
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct AssistantMessage {
     pub(crate) role: &'static str,
     /// Null where it only calls.
     pub(crate) content: Option<String>,
-    pub(crate) refusal: Null,
+    pub(crate) refusal: Option<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +39,7 @@ pub(crate) struct AssistantMessage {
 }
 
 /// What the answer cost, in tokens.
-#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
@@ -49,7 +48,7 @@ pub(crate) struct Usage {
 }
 
 /// Where the tokens of the prompt came from.
-#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct PromptTokens {
     cached_tokens: u64,
 }
@@ -69,7 +68,7 @@ impl ChatChoice {
         let message = AssistantMessage {
             role: "assistant",
             content: (!says_nothing).then_some(said.text),
-            refusal: Null,
+            refusal: None,
             reasoning_content: Some(said.reasoning).filter(|reasoning| !reasoning.is_empty()),
             tool_calls: said.calls.into_iter().map(CallEntry::from).collect(),
         };

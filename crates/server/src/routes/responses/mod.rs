@@ -18,7 +18,6 @@ use crate::error::{ApiError, Fields};
 use crate::routes::chat::Caller;
 use crate::state::App;
 use crate::validate;
-use crate::wire::null::Null;
 use crate::wire::responses::response::{Echoed, Incomplete, OutputItem, ResponseObject, ResponsesUsage};
 
 const FIELDS: Fields = Fields { prompt: "input", constraint: "text.format", options: None };
@@ -40,7 +39,7 @@ impl Head {
             created_at: self.created_at,
             model: &self.model,
             status: "in_progress",
-            error: Null,
+            error: None,
             incomplete_details: None,
             output,
             usage: None,
