@@ -1,52 +1,35 @@
-"""The official `openai` package against a running server: chat, stream, error classes.
+"""The official `openai` package against a running server: chat, stream, tools, JSON schema, error classes, abort.
 
     EDISON_BIN=target/debug/edison python tests/sdk/openai_python.py
-
-Starts the server on a free port with two of the models it ships with. The queue of "deep" holds nobody, so that
-a second request meets a full queue.
 """
-import os
-import subprocess
-import tempfile
+import json
 import threading
-import time
 import unittest
-from pathlib import Path
 
 import openai
 
-CONFIG = """
-[[models]]
-name = "fast"
-builtin = "fast"
-
-[[models]]
-name = "deep"
-builtin = "deep"
-queue_max = 0
-
-[tiers]
-fast = "fast"
-deep = "deep"
-"""
+import edison
 
 
-def start():
-    """Starts the server and waits until every model is loaded -> (process, base address)."""
-    folder = tempfile.mkdtemp(prefix="edison-sdk-")
-    config, port_file = os.path.join(folder, "edison.toml"), os.path.join(folder, "port")
-    Path(config).write_text(CONFIG)
-    command = [os.environ["EDISON_BIN"], "serve", "--config", config, "--listen", "127.0.0.1:0", "--port-file", port_file]
-    log = os.path.join(folder, "log")
-    with open(log, "w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
-    for _ in range(600):                      # a minute at most; the condition is polled, not guessed
-        if process.poll() is not None:
-            raise SystemExit(f"the server ended with {process.returncode} before it was ready:\n{Path(log).read_text()}")
-        if os.path.exists(port_file) and Path(port_file).read_text().strip():
-            return process, f"http://127.0.0.1:{Path(port_file).read_text().strip()}"
-        time.sleep(0.1)
-    raise SystemExit(f"the server did not listen within a minute:\n{Path(log).read_text()}")
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"enum": ["Paris", "Rome"]}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"colour": {"enum": ["red", "green"]}, "is_sure": {"type": "boolean"}},
+    "required": ["colour", "is_sure"],
+    "additionalProperties": False,
+}
 
 
 def ask(text):
@@ -56,14 +39,17 @@ def ask(text):
 class OpenAiPackage(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.process, base = start()
+        cls.process, base = edison.start()
         cls.client = openai.OpenAI(base_url=f"{base}/v1", api_key="unused", max_retries=0)
+        cls.caller, base = edison.start_caller()
+        cls.calling = openai.OpenAI(base_url=f"{base}/v1", api_key="unused", max_retries=0)
 
     @classmethod
     def tearDownClass(cls):
-        cls.process.terminate()
-        code = cls.process.wait(timeout=60)
-        assert code == 0, f"SIGTERM must end the server properly, it ended with {code}"
+        cls.client.close()
+        cls.calling.close()
+        edison.stop(cls.process)
+        edison.stop(cls.caller)
 
     def chat(self, text, model="fast", **options):
         return self.client.chat.completions.create(model=model, messages=ask(text), temperature=0, **options)
@@ -96,6 +82,34 @@ class OpenAiPackage(unittest.TestCase):
         self.assertEqual(chunks[-1].choices, [])
         self.assertGreater(chunks[-1].usage.completion_tokens, 0)
         self.assertTrue(all(c.usage is None for c in chunks[:-1]))
+
+    def test_a_turn_with_a_tool_whole_and_streamed(self):
+        messages = ask("How is the weather in Paris?")
+        options = dict(model="fast", messages=messages, tools=[TOOL])
+        choice = self.calling.chat.completions.create(**options).choices[0]
+        [call] = choice.message.tool_calls
+        self.assertEqual((choice.finish_reason, call.function.name), ("tool_calls", "get_weather"))
+        self.assertEqual(json.loads(call.function.arguments), {"city": "Paris"})
+        with self.calling.chat.completions.stream(**options) as stream:
+            [streamed] = stream.get_final_completion().choices[0].message.tool_calls
+        self.assertEqual(streamed.function.arguments, call.function.arguments)
+        messages += [choice.message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+        answer = self.calling.chat.completions.create(**options).choices[0].message
+        self.assertEqual(answer.content, "It is sunny.")
+
+    def test_an_answer_follows_its_schema(self):
+        form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
+        answer = json.loads(self.chat("What colour is grass?", response_format=form).choices[0].message.content)
+        self.assertIn(answer["colour"], ["red", "green"])
+        self.assertIn(answer["is_sure"], [True, False])
+
+    def test_the_responses_api_is_spoken_whole_and_streamed(self):
+        ask_for = dict(model="fast", input="Repeat after me: kestrel-4821 violet", temperature=0)
+        self.assertEqual(self.client.responses.create(**ask_for).output_text, "kestrel-4821 violet")
+        with self.client.responses.stream(**ask_for) as stream:
+            text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+            self.assertEqual(stream.get_final_response().output_text, text)
+        self.assertEqual(text, "kestrel-4821 violet")
 
     def test_models_are_listed_and_found(self):
         ids = [m.id for m in self.client.models.list()]

@@ -18,29 +18,31 @@ pub(crate) fn run() -> Outcome {
     let python = sdk::environment(&cargo::root().join("target/clients-venv"), REQUIREMENTS)?;
     let mut suite = cargo::program_at_root(&python);
     cargo::run(suite.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", PYTHON]).env("EDISON_BIN", &edison))?;
-    packages()?;
-    cargo::run(at_node("node").arg("--test").env("EDISON_BIN", &edison))
+    packages(NODE)?;
+    cargo::run(at_node(NODE, "node").arg("--test").env("EDISON_BIN", &edison))
 }
 
-/// Installs what the lock file says, if it was not installed before.
-fn packages() -> Outcome {
-    let folder = cargo::root().join(NODE);
+/// Installs what the lock file of this folder says, if it was not installed before.
+pub(crate) fn packages(folder_name: &str) -> Outcome {
+    let folder = cargo::root().join(folder_name);
     let read = |path| fs::read(folder.join(path));
     let wanted =
-        read("package-lock.json").map_err(|error| Failure::new(format!("{NODE}/package-lock.json: {error}")))?;
+        read("package-lock.json").map_err(|error| Failure::new(format!("{folder_name}/package-lock.json: {error}")))?;
     // Written last, so that an installation that was cut off is made again.
     let installed = "node_modules/package-lock.installed.json";
     if read(installed).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    cargo::run(at_node(npm).args(["ci", "--no-audit", "--no-fund"]))
+    cargo::run(at_node(folder_name, npm).args(["ci", "--no-audit", "--no-fund"]))
         .map_err(|_| Failure::new("`npm ci` failed. The client tests need Node 20 or later with npm."))?;
-    fs::write(folder.join(installed), wanted).map_err(|error| Failure::new(format!("{NODE}/{installed}: {error}")))
+    fs::write(folder.join(installed), wanted)
+        .map_err(|error| Failure::new(format!("{folder_name}/{installed}: {error}")))
 }
 
-fn at_node(program: &str) -> Command {
+/// A program in this folder.
+pub(crate) fn at_node(folder_name: &str, program: &str) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(cargo::root().join(NODE));
+    command.current_dir(cargo::root().join(folder_name));
     command
 }

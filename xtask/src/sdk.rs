@@ -1,20 +1,26 @@
-//! `cargo xtask sdk`: the official OpenAI client for Python against a running server.
+//! `cargo xtask sdk`: the official packages that clients are written with, for Python and Node, against a running server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome};
-use crate::{cargo, setup};
+use crate::{cargo, clients, setup};
 
 const REQUIREMENTS: &str = "tests/sdk/requirements.txt";
-const SCRIPT: &str = "tests/sdk/openai_python.py";
+const SCRIPTS: [&str; 3] =
+    ["tests/sdk/openai_python.py", "tests/sdk/anthropic_python.py", "tests/sdk/langchain_python.py"];
+const NODE: &str = "tests/sdk/node";
 
-/// Builds, prepares the virtual environment, and becomes the script; its exit code is ours.
+/// Builds, installs what the tests ask for where that has changed, and runs each of them.
 pub(crate) fn run(install: bool) -> Outcome {
     let tools = setup::check(install)?;
     let edison = cargo::build_edison(false, |command| tools.apply(command))?;
     let python = environment(&cargo::root().join("target/sdk-venv"), REQUIREMENTS)?;
-    cargo::run(cargo::program_at_root(&python).arg(SCRIPT).env("EDISON_BIN", edison))
+    for script in SCRIPTS {
+        cargo::run(cargo::program_at_root(&python).arg(script).env("EDISON_BIN", &edison))?;
+    }
+    clients::packages(NODE)?;
+    cargo::run(clients::at_node(NODE, "node").arg("--test").env("EDISON_BIN", &edison))
 }
 
 /// Makes the virtual environment `folder` of what this file asks for, or brings it up to date, and returns its Python.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use serving::Service;
 
 use crate::access::{self, ApiKeys, Origins};
@@ -16,6 +17,7 @@ use crate::error::{ApiError, MessagesStyle};
 use crate::limits::HttpLimits;
 use crate::machine::Machine;
 use crate::metrics::Metrics;
+use crate::openapi;
 use crate::request_id::{RequestIds, identify};
 use crate::routes::{
     chat, completions, edison, embeddings, health, index, llama, locks, messages, metrics as metrics_page, models,
@@ -68,28 +70,8 @@ pub fn app(service: Service, options: AppOptions) -> Router {
     let machine = Machine::default();
     let numbered = (ids, metrics.clone());
     let app = App { service, limits, catalogue, bodies, active, metrics, machine, clock, shutdown, created };
-    Router::new()
-        .route("/", get(index::show))
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/locks", get(locks::show))
-        .route("/metrics", get(metrics_page::show))
-        .route("/v1/models", get(models::list))
-        // Ids such as `org/model` have slashes in them.
-        .route("/v1/models/{*id}", get(models::show))
-        .route("/v1/chat/completions", post(chat::complete))
-        .route("/v1/completions", post(completions::complete))
-        .route("/v1/embeddings", post(embeddings::embed))
-        .route("/v1/responses", post(responses::create))
-        .route("/v1/messages", post(messages::create))
-        .route("/v1/messages/count_tokens", post(messages::count_tokens))
-        .route("/props", get(llama::props))
-        .route("/slots", get(llama::slots))
-        .route("/completion", post(llama::complete))
-        .route("/tokenize", post(tokens::tokenize))
-        .route("/detokenize", post(tokens::detokenize))
-        .route("/apply-template", post(tokens::apply_template))
-        .merge(edison::routes())
+    let Routes { router, .. } = routes();
+    router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_path)
         .layer(from_fn_with_state((keys, origins), access::admit))
@@ -97,6 +79,57 @@ pub fn app(service: Service, options: AppOptions) -> Router {
         .layer(from_fn_with_state(cors, access::answer_page))
         .layer(from_fn_with_state(numbered, identify))
         .with_state(Arc::new(app))
+}
+
+/// Everything that is served. What is not described as well fails a test in `openapi`.
+pub(crate) fn routes() -> Routes {
+    let routes = Routes::default()
+        .get("/", index::show)
+        .get("/health", health::health)
+        .get("/ready", health::ready)
+        .get("/openapi.json", openapi::json)
+        .get("/docs", openapi::page)
+        .get("/locks", locks::show)
+        .get("/metrics", metrics_page::show)
+        .get("/v1/models", models::list)
+        // Ids such as `org/model` have slashes in them.
+        .get("/v1/models/{*id}", models::show)
+        .post("/v1/chat/completions", chat::complete)
+        .post("/v1/completions", completions::complete)
+        .post("/v1/embeddings", embeddings::embed)
+        .post("/v1/responses", responses::create)
+        .post("/v1/messages", messages::create)
+        .post("/v1/messages/count_tokens", messages::count_tokens)
+        .get("/props", llama::props)
+        .get("/slots", llama::slots)
+        .post("/completion", llama::complete)
+        .post("/tokenize", tokens::tokenize)
+        .post("/detokenize", tokens::detokenize)
+        .post("/apply-template", tokens::apply_template);
+    edison::routes(routes)
+}
+
+/// Routes, and which they are: axum's own router does not tell.
+#[derive(Default)]
+pub(crate) struct Routes {
+    router: Router<Arc<App>>,
+    /// Method and path of each.
+    pub(crate) known: Vec<(&'static str, &'static str)>,
+}
+
+impl Routes {
+    pub(crate) fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
+        self.add("get", path, get(handler))
+    }
+
+    pub(crate) fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
+        self.add("post", path, post(handler))
+    }
+
+    fn add(mut self, method: &'static str, path: &'static str, handler: MethodRouter<Arc<App>>) -> Self {
+        self.known.push((method, path));
+        Self { router: self.router.route(path, handler), ..self }
+    }
 }
 
 async fn unknown_path(request: Request) -> Response {

@@ -36,6 +36,7 @@ mod machine;
 mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
+mod openapi;
 mod output;
 mod progress;
 mod read_ahead;

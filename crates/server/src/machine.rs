@@ -21,7 +21,7 @@ const GIB: f64 = (1_u64 << 30) as f64;
 const CPU_SENSORS: [&str; 4] = ["coretemp", "k10temp", "cpu", "tctl"];
 
 /// The machine, as EDISON's web page shows it: numbers only, since the page formats each of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Stats {
     /// Of all cores together.
     pub(crate) cpu_percent: f32,

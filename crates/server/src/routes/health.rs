@@ -26,7 +26,7 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     Json(Health { status: "ok", service: "edison-core", models_loaded, vision_enabled, qdrant_ready: false })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Health {
     status: &'static str,
     service: &'static str,
@@ -36,14 +36,14 @@ pub(crate) struct Health {
     qdrant_ready: bool,
 }
 
-#[derive(Serialize)]
-struct Readiness {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Readiness {
     ready: bool,
     draining: bool,
     models: BTreeMap<String, Load>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 enum Load {
     Loading {

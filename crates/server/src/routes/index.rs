@@ -13,6 +13,7 @@ pub(crate) async fn show() -> &'static str {
      POST /chat                  EDISON's own protocol; also /chat/stream, /chat/cancel, /generate-title\n\
      POST /models/unload         lets a model go, once its lanes are home; /models/load brings it back\n\
      GET  /v1/models             models and tiers that can be asked for\n\
+     GET  /docs                  what is taken and given, in full; /openapi.json for programs\n\
      GET  /locks                 who holds each model, who waits, who held it before\n\
      GET  /metrics               queues, waits, holds and tokens, for Prometheus\n\
      GET  /ready                 200 when every model can be used\n\

@@ -16,12 +16,12 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Json<Locks> {
     Json(Locks { models: app.service.models().into_iter().map(Lock::from).collect() })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Locks {
     models: Vec<Lock>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Lock {
     id: String,
     names: Vec<String>,
@@ -37,7 +37,7 @@ struct Lock {
 /// Why a lane is out of service may be an engine's own words, and anybody can ask.
 const OUT_OF_SERVICE: &str = "it is out of service; the server's log says why";
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Lane {
     lane: u64,
     state: &'static str,
@@ -45,7 +45,7 @@ struct Lane {
     holder: Option<Holder>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Holder {
     request_id: String,
     client: Option<String>,
@@ -57,7 +57,7 @@ struct Holder {
     waited_ms: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Waiter {
     position: usize,
     request_id: String,
@@ -68,7 +68,7 @@ struct Waiter {
 
 /// One hold that is over. Two holds of one lane overlap if one's `granted_ms` is before the other's `released_ms`
 /// both ways; both count from the start of the service.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Hold {
     request_id: String,
     client: Option<String>,

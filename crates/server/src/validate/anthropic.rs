@@ -192,7 +192,7 @@ fn blocks(path: &str, content: Option<Blocks>) -> Result<Vec<(String, Block)>, B
         Some(Blocks::Text(text)) => {
             Ok(vec![(path, Block { kind: Some("text".to_owned()), text: Some(text), ..Block::default() })])
         }
-        Some(Blocks::Several(blocks)) => {
+        Some(Blocks::Parts(blocks)) => {
             Ok(blocks.into_iter().enumerate().map(|(index, block)| (format!("{path}[{index}]"), block)).collect())
         }
     }
@@ -202,7 +202,7 @@ fn blocks(path: &str, content: Option<Blocks>) -> Result<Vec<(String, Block)>, B
 fn text_only(path: &str, content: Blocks) -> Result<String, BadRequest> {
     match content {
         Blocks::Text(text) => Ok(text),
-        Blocks::Several(blocks) => {
+        Blocks::Parts(blocks) => {
             let texts = blocks.into_iter().enumerate().map(|(index, block)| text(&format!("{path}[{index}]"), block));
             Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
         }

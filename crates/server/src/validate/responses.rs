@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Asked, BadRequest, model, options, positive, read, tools, unsupported};
 use crate::echo;
+use crate::wire::null::Null;
 use crate::wire::responses::request::{
     InputContent, InputItem, InputPart, ResponsesInput, ResponsesRequest, ResponsesTool, ResponsesToolChoice,
     TextFormat,
@@ -55,7 +56,7 @@ pub(crate) fn responses(body: &[u8], items_max: usize) -> Result<Responses, BadR
         tools: request.tools.clone().unwrap_or_default(),
         user: request.user,
         store: false,
-        previous_response_id: None,
+        previous_response_id: Null,
         background: false,
         truncation: "disabled",
     };
@@ -129,7 +130,7 @@ fn conversation(input: Option<ResponsesInput>, items_max: usize) -> Result<Vec<C
     let items = match input {
         None => return Err(BadRequest::field("input", "input is missing")),
         Some(ResponsesInput::Text(text)) => return Ok(vec![ChatMessage::new(Role::User, text)]),
-        Some(ResponsesInput::Items(items)) => items,
+        Some(ResponsesInput::Parts(items)) => items,
     };
     if items.is_empty() {
         return Err(BadRequest::field("input", "input must have at least one item"));

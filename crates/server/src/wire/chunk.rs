@@ -7,7 +7,7 @@ use super::response::Usage;
 use super::tools::CallDelta;
 
 /// One piece.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ChatChunk<'a> {
     pub(crate) id: &'a str,
     pub(crate) object: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct ChatChunk<'a> {
     pub(crate) usage: Option<Option<Usage>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ChunkChoice<'a> {
     pub(crate) index: u32,
     pub(crate) delta: Delta<'a>,
@@ -29,7 +29,7 @@ pub(crate) struct ChunkChoice<'a> {
 }
 
 /// What is new. The role is told once.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<&'static str>,

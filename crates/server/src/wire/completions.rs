@@ -8,9 +8,9 @@ use super::input::InputEntry;
 use super::response::Usage;
 
 /// The body, beside the [`GenerationFields`](super::generation::GenerationFields).
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct CompletionRequest {
+    #[schema(required = true, nullable = false)]
     pub(crate) prompt: Option<InputEntry>,
     /// Whether the answer begins with the prompt.
     pub(crate) echo: Option<bool>,
@@ -20,7 +20,7 @@ pub(crate) struct CompletionRequest {
 }
 
 /// The answer, and each piece of a streamed one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Completion<'a> {
     pub(crate) id: &'a str,
     pub(crate) object: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct Completion<'a> {
     pub(crate) usage: Option<Option<Usage>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct CompletionChoice<'a> {
     pub(crate) text: &'a str,
     pub(crate) index: u32,
@@ -41,7 +41,7 @@ pub(crate) struct CompletionChoice<'a> {
 }
 
 /// How likely tokens were: lists beside each other.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct TokenLists {
     tokens: Vec<String>,
     token_logprobs: Vec<f32>,

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 /// The error object of the OpenAI protocol.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ErrorEnvelope {
     pub(crate) error: ErrorObject,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ErrorObject {
     pub(crate) message: String,
     #[serde(rename = "type")]
@@ -19,7 +19,7 @@ pub(crate) struct ErrorObject {
 }
 
 /// An error under the server's own paths.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Detail {
     pub(crate) detail: String,
 }

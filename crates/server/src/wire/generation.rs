@@ -9,38 +9,56 @@ use serde_json::Value;
 ///
 /// Numbers are wider than they may be, so that a value out of range is refused with its range and not with
 /// the name of a Rust type.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct GenerationFields {
     pub(crate) model: Option<String>,
+    #[schema(minimum = 0, maximum = 2)]
     pub(crate) temperature: Option<f64>,
+    #[schema(exclusive_minimum = 0, maximum = 1)]
     pub(crate) top_p: Option<f64>,
+    #[schema(minimum = 0)]
     pub(crate) top_k: Option<i64>,
+    #[schema(minimum = 0, maximum = 1)]
     pub(crate) min_p: Option<f64>,
+    #[schema(exclusive_minimum = 0, maximum = 1)]
     pub(crate) typical_p: Option<f64>,
+    #[schema(minimum = 0, maximum = 1)]
     pub(crate) xtc_probability: Option<f64>,
+    #[schema(minimum = 0, maximum = 1)]
     pub(crate) xtc_threshold: Option<f64>,
+    #[schema(minimum = 0, maximum = 100)]
     pub(crate) dry_multiplier: Option<f64>,
+    #[schema(minimum = 1, maximum = 10)]
     pub(crate) dry_base: Option<f64>,
     pub(crate) dry_allowed_length: Option<i64>,
     pub(crate) dry_penalty_last_n: Option<i64>,
     pub(crate) dry_sequence_breakers: Option<Vec<String>>,
+    #[schema(minimum = 0, maximum = 2)]
     pub(crate) mirostat: Option<i64>,
+    #[schema(minimum = 0, maximum = 100)]
     pub(crate) mirostat_tau: Option<f64>,
+    #[schema(minimum = 0, maximum = 1)]
     pub(crate) mirostat_eta: Option<f64>,
     pub(crate) logit_bias: Option<LogitBias>,
+    #[schema(minimum = -2, maximum = 2)]
     pub(crate) presence_penalty: Option<f64>,
+    #[schema(minimum = -2, maximum = 2)]
     pub(crate) frequency_penalty: Option<f64>,
+    #[schema(minimum = 0.01, maximum = 2)]
     pub(crate) repeat_penalty: Option<f64>,
     pub(crate) repeat_last_n: Option<i64>,
     pub(crate) seed: Option<i64>,
+    #[schema(minimum = 1)]
     pub(crate) max_tokens: Option<i64>,
+    #[schema(minimum = 1)]
     pub(crate) max_completion_tokens: Option<i64>,
     /// llama.cpp's name for it; -1 is the model's own bound.
+    #[schema(minimum = -1)]
     pub(crate) n_predict: Option<i64>,
     pub(crate) stop: Option<Stop>,
     pub(crate) stream: Option<bool>,
     pub(crate) stream_options: Option<StreamOptions>,
+    #[schema(minimum = 1, maximum = 8)]
     pub(crate) n: Option<i64>,
     pub(crate) response_format: Option<ResponseFormat>,
     pub(crate) grammar: Option<String>,
@@ -52,8 +70,7 @@ pub(crate) struct GenerationFields {
 }
 
 /// What an answer must look like.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct ResponseFormat {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
@@ -61,8 +78,7 @@ pub(crate) struct ResponseFormat {
 }
 
 /// A schema with a name around it. Schemas are always followed to the letter, whatever `strict` says.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct WrappedSchema {
     pub(crate) name: Option<String>,
     pub(crate) strict: Option<bool>,
@@ -70,7 +86,7 @@ pub(crate) struct WrappedSchema {
 }
 
 /// What is added to the logits of single tokens.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, utoipa::ToSchema)]
 #[serde(untagged, expecting = "expected an object with tokens as keys, or an array of pairs")]
 pub(crate) enum LogitBias {
     /// Token -> number.
@@ -80,14 +96,13 @@ pub(crate) enum LogitBias {
 }
 
 /// How an answer is streamed.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct StreamOptions {
     pub(crate) include_usage: Option<bool>,
 }
 
 /// Texts that end the answer.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, utoipa::ToSchema)]
 #[serde(untagged, expecting = "expected a string or an array of strings")]
 pub(crate) enum Stop {
     One(String),

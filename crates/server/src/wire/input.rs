@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// One of them, or several.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
 #[serde(
     untagged,
     expecting = "expected a string, an array of strings, an array of tokens or an array of arrays of tokens"

@@ -9,15 +9,15 @@ use super::input::InputEntry;
 use super::logprobs::TokenEntry;
 
 /// The body of `/completion`, beside the [`GenerationFields`](super::generation::GenerationFields).
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct LlamaRequest {
+    #[schema(required = true, nullable = false)]
     pub(crate) prompt: Option<InputEntry>,
     pub(crate) json_schema: Option<Value>,
 }
 
 /// A piece of a streamed answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct LlamaPiece<'a> {
     pub(crate) index: u32,
     pub(crate) content: &'a str,
@@ -27,7 +27,7 @@ pub(crate) struct LlamaPiece<'a> {
 }
 
 /// The answer in one piece, and the last piece of a streamed one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct LlamaCompletion<'a> {
     pub(crate) index: u32,
     /// Nothing in the last piece of a stream.
@@ -68,7 +68,7 @@ impl<'a> LlamaCompletion<'a> {
 }
 
 /// Where the time went.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct LlamaTimings {
     cache_n: u32,
     /// Tokens of the prompt that were computed.
@@ -106,7 +106,7 @@ impl LlamaTimings {
 }
 
 /// The answer of `GET /props`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Props {
     pub(crate) default_generation_settings: DefaultSettings,
     pub(crate) total_slots: usize,
@@ -118,14 +118,14 @@ pub(crate) struct Props {
     pub(crate) is_sleeping: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct DefaultSettings {
     pub(crate) n_ctx: u32,
     pub(crate) params: DefaultParams,
 }
 
 /// What takes effect where a request does not say.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct DefaultParams {
     pub(crate) temperature: f32,
     pub(crate) top_k: u32,
@@ -138,14 +138,14 @@ pub(crate) struct DefaultParams {
     pub(crate) frequency_penalty: f32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Modalities {
     pub(crate) vision: bool,
     pub(crate) audio: bool,
 }
 
 /// One lane, in the answer of `GET /slots`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Slot {
     pub(crate) id: u64,
     /// The number of the lease; -1 where there is none.
@@ -156,7 +156,7 @@ pub(crate) struct Slot {
     pub(crate) next_token: NextToken,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct NextToken {
     pub(crate) has_next_token: bool,
     pub(crate) n_decoded: u32,

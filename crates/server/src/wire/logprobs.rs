@@ -3,30 +3,32 @@
 use backend::{Candidate, TokenLogprob};
 use serde::Serialize;
 
+use super::null::Null;
+
 /// Of an answer, or of a piece of it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct Logprobs {
     pub(crate) content: Vec<TokenEntry>,
-    refusal: Option<()>,
+    refusal: Null,
 }
 
 impl Logprobs {
     /// `None` where nobody asked for them.
     pub(crate) fn of<'a>(tokens: impl IntoIterator<Item = &'a TokenLogprob>) -> Option<Self> {
         let content: Vec<_> = tokens.into_iter().map(TokenEntry::from).collect();
-        (!content.is_empty()).then_some(Self { content, refusal: None })
+        (!content.is_empty()).then_some(Self { content, refusal: Null })
     }
 }
 
 /// One token, and what else was likely.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct TokenEntry {
     #[serde(flatten)]
     chosen: CandidateEntry,
     top_logprobs: Vec<CandidateEntry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 struct CandidateEntry {
     /// With U+FFFD where the bytes are a part of a character.
     token: String,

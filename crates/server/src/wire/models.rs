@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 /// Everything that can be asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ModelList {
     pub(crate) object: &'static str,
     pub(crate) data: Vec<ModelObject>,
 }
 
 /// A model, or a tier that points at one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct ModelObject {
     pub(crate) id: String,
     pub(crate) object: &'static str,

@@ -8,21 +8,23 @@ use super::tools::{CallEntry, ToolChoiceEntry, ToolEntry};
 
 /// What a client wrote beside the [`GenerationFields`](super::generation::GenerationFields). Every field may be absent or
 /// null, so that what is missing can be named.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct ChatRequest {
+    #[schema(required = true, nullable = false, min_items = 1)]
     pub(crate) messages: Option<Vec<Message>>,
     pub(crate) tools: Option<Vec<ToolEntry>>,
     pub(crate) tool_choice: Option<ToolChoiceEntry>,
     pub(crate) parallel_tool_calls: Option<bool>,
     pub(crate) logprobs: Option<bool>,
+    #[schema(minimum = 0)]
     pub(crate) top_logprobs: Option<i64>,
 }
 
 /// One message of the conversation.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Message {
+    /// "system", "developer", "user", "assistant" or "tool".
+    #[schema(required = true, nullable = false)]
     pub(crate) role: Option<String>,
     pub(crate) content: Option<Content>,
     pub(crate) reasoning_content: Option<String>,

@@ -4,11 +4,12 @@ use backend::FinishReason;
 use serde::Serialize;
 
 use super::logprobs::Logprobs;
+use super::null::Null;
 use super::tools::CallEntry;
 use crate::answer::Choice;
 
 /// A complete answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ChatCompletion<'a> {
     pub(crate) id: &'a str,
     pub(crate) object: &'static str,
@@ -18,7 +19,7 @@ pub(crate) struct ChatCompletion<'a> {
     pub(crate) usage: Usage,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ChatChoice {
     pub(crate) index: u32,
     pub(crate) message: AssistantMessage,
@@ -26,12 +27,12 @@ pub(crate) struct ChatChoice {
     pub(crate) finish_reason: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct AssistantMessage {
     pub(crate) role: &'static str,
     /// Null where it only calls.
     pub(crate) content: Option<String>,
-    pub(crate) refusal: Option<()>,
+    pub(crate) refusal: Null,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -39,7 +40,7 @@ pub(crate) struct AssistantMessage {
 }
 
 /// What the answer cost, in tokens.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 pub(crate) struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
@@ -48,7 +49,7 @@ pub(crate) struct Usage {
 }
 
 /// Where the tokens of the prompt came from.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 struct PromptTokens {
     cached_tokens: u64,
 }
@@ -68,7 +69,7 @@ impl ChatChoice {
         let message = AssistantMessage {
             role: "assistant",
             content: (!says_nothing).then_some(said.text),
-            refusal: None,
+            refusal: Null,
             reasoning_content: Some(said.reasoning).filter(|reasoning| !reasoning.is_empty()),
             tool_calls: said.calls.into_iter().map(CallEntry::from).collect(),
         };

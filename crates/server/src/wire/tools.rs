@@ -4,16 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A tool that the model may ask for.
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct ToolEntry {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
     pub(crate) function: Option<FunctionEntry>,
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct FunctionEntry {
     pub(crate) name: Option<String>,
     pub(crate) description: Option<String>,
@@ -23,7 +21,7 @@ pub(crate) struct FunctionEntry {
 }
 
 /// Whether tools are called: a word, or the tool that is.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, utoipa::ToSchema)]
 #[serde(untagged, expecting = "expected \"none\", \"auto\", \"required\" or an object that names a function")]
 pub(crate) enum ToolChoiceEntry {
     Word(String),
@@ -31,8 +29,7 @@ pub(crate) enum ToolChoiceEntry {
 }
 
 /// A call that an earlier answer made, or that this one makes.
-#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize, utoipa::ToSchema)]
 pub(crate) struct CallEntry {
     pub(crate) id: Option<String>,
     #[serde(rename = "type")]
@@ -40,8 +37,7 @@ pub(crate) struct CallEntry {
     pub(crate) function: Option<CalledEntry>,
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize, utoipa::ToSchema)]
 pub(crate) struct CalledEntry {
     pub(crate) name: Option<String>,
     /// JSON, as text.
@@ -56,7 +52,7 @@ impl From<backend::ToolCall> for CallEntry {
 }
 
 /// A part of a call in a streamed answer. What the first part said is left out of the others.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct CallDelta<'a> {
     pub(crate) index: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +62,7 @@ pub(crate) struct CallDelta<'a> {
     pub(crate) function: CalledDelta<'a>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct CalledDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<&'a str>,

@@ -12,23 +12,18 @@ mod turn;
 
 pub(crate) use active::Active;
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::routing::{get, post};
-
-use crate::state::App;
+use crate::app::Routes;
 
 /// The paths.
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/chat", post(chat::whole))
-        .route("/chat/stream", post(chat::stream))
-        .route("/chat/cancel", post(cancel::cancel))
-        .route("/generate-title", post(title::generate))
-        .route("/system/stats", get(system::stats))
-        .route("/models/list", get(models::list))
-        .route("/models/load", post(loading::load))
-        .route("/models/unload", post(loading::unload))
-        .route("/models/status", get(models::status))
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .post("/chat", chat::whole)
+        .post("/chat/stream", chat::stream)
+        .post("/chat/cancel", cancel::cancel)
+        .post("/generate-title", title::generate)
+        .get("/system/stats", system::stats)
+        .get("/models/list", models::list)
+        .post("/models/load", loading::load)
+        .post("/models/unload", loading::unload)
+        .get("/models/status", models::status)
 }

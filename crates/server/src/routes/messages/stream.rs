@@ -10,6 +10,7 @@ use crate::sse::named_frame;
 use crate::wire::messages::response::{
     BlockDelta, ContentBlock, MessageAnswer, MessageEnd, MessageEvent, MessageUsage, stop_reason,
 };
+use crate::wire::null::Null;
 
 /// Writes the events of one answer.
 pub(super) struct MessageEvents {
@@ -97,7 +98,7 @@ impl Events for MessageEvents {
 
     fn completed(&mut self, out: &mut Vec<u8>, _: usize, completed: &Completed) {
         self.switch(out, None);
-        let delta = MessageEnd { stop_reason: stop_reason(completed.finish.reason), stop_sequence: None };
+        let delta = MessageEnd { stop_reason: stop_reason(completed.finish.reason), stop_sequence: Null };
         write(out, &MessageEvent::MessageDelta { delta, usage: completed.finish.usage.into() });
     }
 

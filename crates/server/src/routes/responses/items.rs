@@ -19,7 +19,7 @@ pub(super) fn id(kind: &str, response_id: &str, index: usize) -> String {
 
 /// Thoughts.
 pub(super) fn reasoning(id: String, status: &'static str, content: Vec<OutputPart>) -> OutputItem {
-    OutputItem::Reasoning { id, status, summary: [], content }
+    OutputItem::Reasoning { id, status, summary: Vec::new(), content }
 }
 
 /// What is said.
@@ -29,7 +29,7 @@ pub(super) fn message(id: String, status: &'static str, content: Vec<OutputPart>
 
 /// A text, with how likely its tokens were.
 pub(super) fn text(text: String, logprobs: Vec<TokenEntry>) -> OutputPart {
-    OutputPart::OutputText { text, annotations: [], logprobs }
+    OutputPart::OutputText { text, annotations: Vec::new(), logprobs }
 }
 
 /// Everything that was said, as items. There is always one.

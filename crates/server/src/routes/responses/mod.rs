@@ -18,6 +18,7 @@ use crate::error::{ApiError, Fields};
 use crate::routes::chat::Caller;
 use crate::state::App;
 use crate::validate;
+use crate::wire::null::Null;
 use crate::wire::responses::response::{Echoed, Incomplete, OutputItem, ResponseObject, ResponsesUsage};
 
 const FIELDS: Fields = Fields { prompt: "input", constraint: "text.format", options: None };
@@ -39,7 +40,7 @@ impl Head {
             created_at: self.created_at,
             model: &self.model,
             status: "in_progress",
-            error: None,
+            error: Null,
             incomplete_details: None,
             output,
             usage: None,

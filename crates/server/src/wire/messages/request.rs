@@ -1,21 +1,25 @@
 //! The body of `POST /v1/messages` and `POST /v1/messages/count_tokens`.
 
-use std::fmt;
-
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::wire::text_or::TextOr;
+
 /// What a client wrote. Every field may be absent or null, so that what is missing can be named.
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct MessagesRequest {
+    #[schema(required = true, nullable = false)]
     pub(crate) model: Option<String>,
+    #[schema(required = true, nullable = false, min_items = 1)]
     pub(crate) messages: Option<Vec<MessageEntry>>,
     pub(crate) system: Option<Blocks>,
+    /// Required by `/v1/messages`, passed over by `/v1/messages/count_tokens`.
+    #[schema(minimum = 1)]
     pub(crate) max_tokens: Option<i64>,
+    #[schema(minimum = 0, maximum = 2)]
     pub(crate) temperature: Option<f64>,
+    #[schema(exclusive_minimum = 0, maximum = 1)]
     pub(crate) top_p: Option<f64>,
+    #[schema(minimum = 0)]
     pub(crate) top_k: Option<i64>,
     pub(crate) stop_sequences: Option<Vec<String>>,
     pub(crate) stream: Option<bool>,
@@ -28,23 +32,20 @@ pub(crate) struct MessagesRequest {
 }
 
 /// One message of the conversation.
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct MessageEntry {
+    /// "user" or "assistant"; the last one is the user's.
+    #[schema(required = true, nullable = false)]
     pub(crate) role: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub(crate) content: Option<Blocks>,
 }
 
 /// What is said: a text, or an array of blocks.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Blocks {
-    Text(String),
-    Several(Vec<Block>),
-}
+pub(crate) type Blocks = TextOr<Block>;
 
 /// One block. What belongs to kinds that are not taken is not read.
-#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct Block {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
@@ -58,13 +59,13 @@ pub(crate) struct Block {
     pub(crate) input: Option<Value>,
     /// Of `tool_result`.
     pub(crate) tool_use_id: Option<String>,
+    #[schema(no_recursion)]
     pub(crate) content: Option<Blocks>,
     pub(crate) is_error: Option<bool>,
 }
 
 /// A tool.
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct MessagesTool {
     /// "custom", or absent. Others are tools of a server.
     #[serde(rename = "type")]
@@ -75,8 +76,7 @@ pub(crate) struct MessagesTool {
 }
 
 /// Whether tools are called.
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct MessagesToolChoice {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
@@ -85,53 +85,21 @@ pub(crate) struct MessagesToolChoice {
 }
 
 /// Whether the model thinks first.
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct Thinking {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
 }
 
 /// What the answer must look like.
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct OutputConfig {
     pub(crate) format: Option<OutputFormat>,
 }
 
-#[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct OutputFormat {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
     pub(crate) schema: Option<Value>,
-}
-
-/// By hand, because an untagged enum forgets where in the blocks an error was.
-impl<'de> Deserialize<'de> for Blocks {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BlocksVisitor)
-    }
-}
-
-struct BlocksVisitor;
-
-impl<'de> Visitor<'de> for BlocksVisitor {
-    type Value = Blocks;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an array of blocks")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Blocks, E> {
-        Ok(Blocks::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Blocks, E> {
-        Ok(Blocks::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, blocks: A) -> Result<Blocks, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(blocks)).map(Blocks::Several)
-    }
 }

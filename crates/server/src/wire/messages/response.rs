@@ -4,8 +4,10 @@ use backend::{FinishReason, ToolCall};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::wire::null::Null;
+
 /// A complete answer, or the beginning of one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct MessageAnswer<'a> {
     pub(crate) id: &'a str,
     #[serde(rename = "type")]
@@ -15,19 +17,19 @@ pub(crate) struct MessageAnswer<'a> {
     pub(crate) content: Vec<ContentBlock<'a>>,
     pub(crate) stop_reason: Option<&'static str>,
     /// Which text ended the answer is not known.
-    pub(crate) stop_sequence: Option<()>,
+    pub(crate) stop_sequence: Null,
     pub(crate) usage: MessageUsage,
 }
 
 impl<'a> MessageAnswer<'a> {
     pub(crate) fn new(id: &'a str, model: &'a str, content: Vec<ContentBlock<'a>>, usage: MessageUsage) -> Self {
         let (kind, role) = ("message", "assistant");
-        Self { id, kind, role, model, content, stop_reason: None, stop_sequence: None, usage }
+        Self { id, kind, role, model, content, stop_reason: None, stop_sequence: Null, usage }
     }
 }
 
 /// A part of an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ContentBlock<'a> {
     /// The signature is empty: nobody vouches for thoughts of a local model.
@@ -55,7 +57,7 @@ impl<'a> ContentBlock<'a> {
 }
 
 /// What the answer cost, in tokens.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct MessageUsage {
     /// Without those that the engine remembered.
     pub(crate) input_tokens: u32,
@@ -86,7 +88,7 @@ pub(crate) fn stop_reason(reason: FinishReason) -> &'static str {
 }
 
 /// One event of a streamed answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum MessageEvent<'a> {
     MessageStart { message: MessageAnswer<'a> },
@@ -112,7 +114,7 @@ impl MessageEvent<'_> {
 }
 
 /// More of a block.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(tag = "type")]
 pub(crate) enum BlockDelta<'a> {
     #[serde(rename = "thinking_delta")]
@@ -124,27 +126,27 @@ pub(crate) enum BlockDelta<'a> {
 }
 
 /// Why it ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct MessageEnd {
     pub(crate) stop_reason: &'static str,
-    pub(crate) stop_sequence: Option<()>,
+    pub(crate) stop_sequence: Null,
 }
 
 /// The answer of `POST /v1/messages/count_tokens`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct TokenCount {
     pub(crate) input_tokens: usize,
 }
 
 /// The error object of the protocol; also an event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct MessagesError {
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
     pub(crate) error: MessagesErrorObject,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct MessagesErrorObject {
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,

@@ -7,7 +7,7 @@ use crate::wire::error::ErrorObject;
 use crate::wire::logprobs::TokenEntry;
 
 /// One event with its number.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Numbered<'a> {
     #[serde(flatten)]
     pub(crate) event: ResponsesEvent<'a>,
@@ -15,7 +15,7 @@ pub(crate) struct Numbered<'a> {
 }
 
 /// What happens.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(tag = "type")]
 pub(crate) enum ResponsesEvent<'a> {
     #[serde(rename = "response.created")]
