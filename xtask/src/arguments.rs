@@ -13,7 +13,7 @@ cargo xtask COMMAND
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
                             run what CI checks besides the tests, or only the steps named:
-                            fmt alone examples package clippy docs canaries sdk clients check loom
+                            fmt alone examples package clippy docs canaries sdk clients described check loom
                             shuttle sim timing,
                             and on request planted deny msrv miri semver
   loom     [--complete] [-- FILTER]

@@ -4,7 +4,9 @@
 use crate::checkers::Checker;
 use crate::failure::{Failure, Outcome};
 use crate::setup::{self, Tools};
-use crate::{canaries, cargo, check, clients, loom, offer, planted, sdk, shuttle, sim, stopwatch, table, timing};
+use crate::{
+    canaries, cargo, check, clients, described, loom, offer, planted, sdk, shuttle, sim, stopwatch, table, timing,
+};
 
 /// One gate.
 struct Step {
@@ -27,6 +29,7 @@ const STEPS: &[Step] = &[
     Step { name: "canaries", usual: true, needs_tools: true, run: |_| canaries::run(false) },
     Step { name: "sdk", usual: true, needs_tools: true, run: |_| sdk::run(false) },
     Step { name: "clients", usual: true, needs_tools: true, run: |_| clients::run() },
+    Step { name: "described", usual: true, needs_tools: true, run: |_| described::run() },
     Step { name: "check", usual: true, needs_tools: true, run: |_| check::run(false, false) },
     Step { name: "timing", usual: true, needs_tools: true, run: |_| timing::short() },
     Step { name: "loom", usual: true, needs_tools: false, run: |_| loom::run(false, None) },

@@ -12,6 +12,7 @@ mod checked;
 mod checkers;
 mod ci;
 mod clients;
+mod described;
 mod enumerate;
 mod failure;
 mod libtest;

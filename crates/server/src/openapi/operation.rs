@@ -181,10 +181,11 @@ fn of(schema: RefOr<Schema>) -> Content {
     ContentBuilder::new().schema(Some(schema)).build()
 }
 
-/// OpenAPI 3.1 has no word for what stands in the events of a stream, so that an extension says it.
+/// OpenAPI 3.1 has no word for what stands in the events of a stream, so that an extension says it. There is no schema beside
+/// it: some readers take it for one of the body, and others for one of each event.
 fn stream_of(event: &RefOr<Schema>) -> Content {
     let extensions = ExtensionsBuilder::new().add("x-event-data", json!(event)).build();
-    ContentBuilder::new().schema(Some(of_type(Type::String))).extensions(Some(extensions)).build()
+    ContentBuilder::new().extensions(Some(extensions)).build()
 }
 
 /// `post_v1_chat_completions`.

@@ -56,7 +56,10 @@ fn write_operation(page: &mut String, path: &str, method: &str, operation: &Valu
     }
     for (status, response) in entries(&operation["responses"]) {
         let kinds: Vec<_> = entries(&response["content"])
-            .map(|(media, content)| format!("{}: {}", escaped(media), kind(&content["schema"])))
+            .map(|(media, content)| match &content["x-event-data"] {
+                Value::Null => format!("{}: {}", escaped(media), kind(&content["schema"])),
+                event => format!("{}: events of {}", escaped(media), kind(event)),
+            })
             .collect();
         let says = text(&response["description"]);
         push(page, format_args!("<tr><td><code>{status}</code><td>answer<td>{}<td>{says}", kinds.join("<br>")));
