@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// What clients ask
     #[arg(long, default_value = "Count from 1 to 60")]
     prompt: String,
+    /// Ask both servers to compute every prompt from its beginning, whatever they remember of it
+    #[arg(long)]
+    fresh: bool,
     /// Tokens of an answer
     #[arg(long, default_value_t = 128)]
     answer: u32,
@@ -117,6 +120,7 @@ fn ask(address: &str, arguments: &Arguments, seed: usize) -> Result<Sample, Stri
         "temperature": 0,
         "seed": seed,
         "stream": true,
+        "cache_prompt": !arguments.fresh,
         "stream_options": {"include_usage": true},
     });
     stream(address, &body.to_string()).map_err(|error| format!("{address}: {error}"))

@@ -37,7 +37,10 @@ impl<'a, 'text> Section<'a, 'text> {
 
     /// A key's value as it stands there, and where.
     pub(super) fn raw(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'text>>> {
-        self.known.push(key);
+        // Some keys are asked for more than once.
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 

@@ -48,7 +48,7 @@ fn every_problem_has_its_line_and_key() {
         ("$aliases = [\"b\", \"a\"]", &[(4, "models[0].aliases", "taken by models[0].name")]),
         ("$[[models]]\nname = \"a\"\nbuiltin = \"deep\"", &[(5, "models[1].name", "taken by models[0].name")]),
         ("$quue_max = 1", &[(4, "models[0].quue_max", "did you mean \"queue_max\"?")]),
-        ("$zzz = 1", &[(4, "models[0].zzz", "known are name")]),
+        ("$zzz = 1", &[(4, "models[0].zzz", "known are name, file, builtin, projector, ")]),
         ("$[tier]\n", &[(4, "tier", "did you mean \"tiers\"?")]),
         ("$[tiers]\nfast = \"b\"", &[(5, "tiers.fast", "there is no model \"b\"")]),
         (
