@@ -1,13 +1,12 @@
 //! One model: its lock, what is known of it, and who uses it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backend::{Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
 use model_locks::{Ask, LaneId, ModelLock, Observer, Policy, WhenAllQuarantined};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::affinity::{Affinity, Conversation};
 use crate::canary;
@@ -15,6 +14,7 @@ use crate::history::History;
 use crate::live::Live;
 use crate::quietly::quietly;
 use crate::service::LockObserver;
+use crate::wishes::Wishes;
 use crate::{Limits, LoadState, LockEvent, ModelConfig};
 
 /// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
@@ -34,9 +34,11 @@ pub(crate) struct Instance {
     affinity: Option<Affinity>,
     state: Mutex<State>,
     /// What is to become of the model.
-    wishes: Mutex<Wishes>,
+    pub(crate) wishes: Mutex<Wishes>,
     /// Wakes whoever waits for the load, first come first served. A `watch` channel would wake them in random order.
-    settled: Notify,
+    pub(crate) settled: Notify,
+    /// Whether the lanes of a loaded model are in the lock. Until then it is still being loaded to whoever looks.
+    in_service: AtomicBool,
     /// Wakes whoever keeps the model: a wish came, or somebody began or ceased to use it.
     pub(crate) stirred: Notify,
     /// Share of the load that is done, as the bits of an `f32`. Apart from `state`, whose changes wake all waiters.
@@ -62,30 +64,6 @@ pub(crate) struct Loaded {
     pub(crate) encoder: Arc<dyn PromptEncoder>,
     /// Which load of the model this is, from 1. Tokens of another one may not be its tokens: the file may have changed.
     pub(crate) number: u64,
-}
-
-/// What is to become of a model.
-struct Wishes {
-    /// It is to be let go.
-    go: bool,
-    /// It is to be there.
-    come: bool,
-    /// It is being let go: each lane leaves when it is home.
-    is_going: bool,
-    /// Loads so far.
-    loads: u64,
-    /// How often it was let go.
-    gone: u64,
-    last_use: Instant,
-}
-
-/// As long as it lives, the model is being let go.
-pub(crate) struct Going<'a>(&'a Instance);
-
-impl Drop for Going<'_> {
-    fn drop(&mut self) {
-        self.0.wishes().is_going = false;
-    }
 }
 
 impl Instance {
@@ -124,16 +102,10 @@ impl Instance {
             history: History::new(limits.history_max),
             unload_after: config.unload_after,
             state: Mutex::new(State::Loading),
-            wishes: Mutex::new(Wishes {
-                go: false,
-                come: false,
-                is_going: false,
-                loads: 0,
-                gone: 0,
-                last_use: Instant::now(),
-            }),
+            wishes: Mutex::new(Wishes::new()),
             stirred: Notify::new(),
             settled: Notify::new(),
+            in_service: AtomicBool::new(false),
             progress: AtomicU32::new(0),
         }
     }
@@ -185,111 +157,11 @@ impl Instance {
     pub(crate) async fn settled(&self) {
         loop {
             let settled = self.settled.notified();
-            if !matches!(*self.lock_state(), State::Loading) {
+            if !matches!(self.load_state(), LoadState::Loading { .. }) {
                 return;
             }
             settled.await;
         }
-    }
-
-    /// Waits until the model has been let go, which it makes happen; or tells why there is none. Whoever waits for it
-    /// brings it back at once.
-    pub(crate) async fn unload(&self) -> Result<(), String> {
-        let before = self.wishes().gone;
-        loop {
-            let settled = self.settled.notified();
-            match self.state() {
-                _ if self.wishes().gone > before => return Ok(()),
-                State::Unloaded(_) => return Ok(()),
-                State::Failed { reason } => return Err(reason),
-                State::Loading | State::Ready(_) => {
-                    self.wishes().go = true;
-                    self.stirred.notify_waiters();
-                    settled.await;
-                }
-            }
-        }
-    }
-
-    /// The model is to be there.
-    pub(crate) fn want(&self) {
-        self.wishes().come = true;
-        self.stirred.notify_waiters();
-    }
-
-    /// Somebody has used the model until now.
-    pub(crate) fn touch(&self) {
-        if self.unload_after.is_some() {
-            self.wishes().last_use = Instant::now();
-            self.stirred.notify_waiters();
-        }
-    }
-
-    pub(crate) fn last_use(&self) -> Instant {
-        self.wishes().last_use
-    }
-
-    pub(crate) fn is_told_to_go(&self) -> bool {
-        self.wishes().go
-    }
-
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.wishes().come
-    }
-
-    pub(crate) fn is_going(&self) -> bool {
-        self.wishes().is_going
-    }
-
-    /// The number of the load that is complete now.
-    pub(crate) fn next_load(&self) -> u64 {
-        let mut wishes = self.wishes();
-        wishes.loads += 1;
-        wishes.loads
-    }
-
-    /// From now on lanes leave when they are home.
-    pub(crate) fn begin_to_go(&self) -> Going<'_> {
-        let mut wishes = self.wishes();
-        wishes.is_going = true;
-        // What was wanted before is there; what is wanted from now on has to be brought back.
-        (wishes.go, wishes.come) = (false, false);
-        Going(self)
-    }
-
-    /// The lanes are out. `false`, and nothing changes, if the model has failed.
-    pub(crate) fn gone(&self) -> bool {
-        let mut state = self.lock_state();
-        let State::Ready(Loaded { info, .. }) = *state else { return false };
-        *state = State::Unloaded(info);
-        true
-    }
-
-    /// Wakes whoever waited for the model to be gone: its engine is.
-    pub(crate) fn tell_gone(&self) {
-        let mut wishes = self.wishes();
-        // A wish that came while it was going has been granted with it.
-        wishes.go = false;
-        wishes.gone += 1;
-        wishes.last_use = Instant::now();
-        drop(wishes);
-        self.settled.notify_waiters();
-    }
-
-    /// Begins to load what was let go.
-    pub(crate) fn come_back(&self) -> bool {
-        let mut state = self.lock_state();
-        let is_gone = matches!(*state, State::Unloaded(_));
-        if is_gone {
-            self.set_progress(0.0);
-            *state = State::Loading;
-        }
-        is_gone
-    }
-
-    fn wishes(&self) -> MutexGuard<'_, Wishes> {
-        // Nothing inside panics halfway through a change. Never held together with the state.
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settle(&self, state: State) {
@@ -297,7 +169,7 @@ impl Instance {
         self.settled.notify_waiters();
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock_state(&self) -> MutexGuard<'_, State> {
         // Nothing inside panics halfway through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -309,14 +181,29 @@ impl Instance {
     /// Takes the loaded model into service: whoever waits gets the lanes, in order.
     pub(crate) fn ready(&self, loaded: Loaded, lanes: Vec<Box<dyn Lane>>) {
         // Idle counts from here where nobody waits.
-        self.wishes().last_use = Instant::now();
-        // The encoder first: a request that got a lane before it could only hold it and wait.
-        self.settle(State::Ready(loaded));
+        self.touch();
+        // The encoder first: a request that got a lane before it would hold it and wait, or run the tokens of an earlier load.
+        *self.lock_state() = State::Ready(loaded);
         for lane in lanes {
             if self.lock.add_lane(lane).is_err() {
                 quietly(|| tracing::debug!(model = self.id(), "loaded after the service was closed"));
             }
         }
+        // Told last: who heard of it before would find a model without lanes, and take it for one that has stopped.
+        self.in_service.store(true, Ordering::Release);
+        self.settled.notify_waiters();
+    }
+
+    /// Begins to load what was let go.
+    pub(crate) fn come_back(&self) -> bool {
+        let mut state = self.lock_state();
+        let is_gone = matches!(*state, State::Unloaded(_));
+        if is_gone {
+            self.set_progress(0.0);
+            self.in_service.store(false, Ordering::Release);
+            *state = State::Loading;
+        }
+        is_gone
     }
 
     /// Takes the model out of service for good. Whoever waits is told at once.
@@ -331,8 +218,10 @@ impl Instance {
 
     pub(crate) fn load_state(&self) -> LoadState {
         match self.state() {
-            State::Loading => LoadState::Loading { progress: f32::from_bits(self.progress.load(Ordering::Relaxed)) },
-            State::Ready(_) => LoadState::Ready,
+            State::Ready(_) if self.in_service.load(Ordering::Acquire) => LoadState::Ready,
+            State::Loading | State::Ready(_) => {
+                LoadState::Loading { progress: f32::from_bits(self.progress.load(Ordering::Relaxed)) }
+            }
             State::Unloaded(_) => LoadState::Unloaded,
             State::Failed { reason } => LoadState::Failed { reason },
         }

@@ -47,6 +47,7 @@ mod service;
 mod shutdown;
 mod unloading;
 mod view;
+mod wishes;
 
 pub use config::{Limits, ModelConfig, ServiceConfig};
 pub use embeddings::{Embedded, Embeddings};

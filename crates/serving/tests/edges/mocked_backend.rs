@@ -22,7 +22,7 @@ pub(crate) fn answer(text: &str) -> EventStream<'static> {
     ]))
 }
 
-fn broken() -> EventStream<'static> {
+pub(crate) fn broken() -> EventStream<'static> {
     Box::pin(stream::iter([Err(GenerateError::LaneBroken { reason: "planted".into() })]))
 }
 

@@ -1,20 +1,22 @@
 //! A model that is let go and comes back.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use backend::{
-    Capabilities, EncodedPrompt, EventStream, Lane, LoadError, LoadedModel, ModelInfo, Prompt, PromptEncoder,
-    PromptError, TokenId,
+    Capabilities, EncodedPrompt, EventStream, GenerateRequest, Lane, LaneBroken, LoadError, LoadedModel, ModelInfo,
+    Prompt, PromptEncoder, PromptError, TokenId,
 };
 use futures_util::{FutureExt, StreamExt};
 use serving::{Ended, Generation, LoadState, ModelConfig, Place, Refusal, Service, ServiceConfig};
 use tokio::time::{Instant, sleep};
 
-use crate::mocked_backend::answer;
-use crate::mocks::{MockEngine, MockLane, request, spec};
+use crate::mocked_backend::{answer, broken};
+use crate::mocks::{MockEngine, request, spec};
 
 const LOAD: Duration = Duration::from_secs(2);
 const HOLD: Duration = Duration::from_millis(100);
@@ -39,6 +41,8 @@ struct Seen {
     answered: Arc<Mutex<Answered>>,
     /// Engines that are there now.
     alive: Arc<AtomicU32>,
+    /// Whether they break at the end of a hold, for good.
+    breaks: Arc<AtomicBool>,
 }
 
 /// Tells that its engine is gone.
@@ -50,8 +54,31 @@ impl Drop for Alive {
     }
 }
 
-fn slow() -> EventStream<'static> {
-    Box::pin(sleep(HOLD).into_stream().flat_map(|()| answer("done")))
+/// A lane of one load.
+struct Played {
+    number: u32,
+    seen: Seen,
+    _engine: Arc<Alive>,
+}
+
+#[async_trait]
+impl Lane for Played {
+    fn generate(&mut self, request: GenerateRequest) -> EventStream<'_> {
+        self.seen.answered.lock().expect("nobody panicked").push((self.number, request.prompt.tokens));
+        if self.seen.breaks.load(Ordering::Relaxed) { slow(broken) } else { slow(|| answer("done")) }
+    }
+
+    async fn quiesce(&mut self) {}
+
+    /// In vain, which takes a while to find out.
+    async fn reset(&mut self) -> Result<(), LaneBroken> {
+        sleep(HOLD).await;
+        Err(LaneBroken { reason: "planted".into() })
+    }
+}
+
+fn slow(end: fn() -> EventStream<'static>) -> EventStream<'static> {
+    Box::pin(sleep(HOLD).into_stream().flat_map(move |()| end()))
 }
 
 /// A model of this many lanes, which takes 2 s to load and 100 ms to answer.
@@ -63,16 +90,8 @@ fn service(config: ModelConfig) -> (Service, Seen) {
         let number = of_engine.loads.fetch_add(1, Ordering::Relaxed) + 1;
         let alive = Arc::new(Alive(Arc::clone(&of_engine.alive)));
         of_engine.alive.fetch_add(1, Ordering::Relaxed);
-        let lane = || -> Box<dyn Lane> {
-            let (mut lane, answered, alive) = (MockLane::new(), Arc::clone(&of_engine.answered), Arc::clone(&alive));
-            lane.expect_generate().returning(move |request| {
-                let _engine = &alive;
-                answered.lock().expect("nobody panicked").push((number, request.prompt.tokens));
-                slow()
-            });
-            lane.expect_quiesce().returning(|| ());
-            Box::new(lane)
-        };
+        let lane =
+            || -> Box<dyn Lane> { Box::new(Played { number, seen: of_engine.clone(), _engine: Arc::clone(&alive) }) };
         let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
         let model =
             LoadedModel { info, encoder: Arc::new(Numbered(number)), lanes: (0..lanes).map(|_| lane()).collect() };
@@ -153,6 +172,9 @@ async fn a_model_that_was_let_go_is_loaded_for_whoever_asks_next_and_by_nobody_e
     service.unload("m").await.expect("it is there");
     service.load("m").await.expect("it comes back");
     assert_eq!(seen.loads.load(Ordering::Relaxed), 3);
+    service.unload("m").await.expect("it is there");
+    sleep(Duration::from_secs(1000)).await;
+    assert_eq!(state(&service), LoadState::Unloaded, "whoever wanted it has had it");
     assert_eq!(service.unload("other").await.map_err(|e| matches!(e, Refusal::UnknownModel { .. })), Err(true));
 }
 
@@ -213,4 +235,83 @@ async fn every_lane_leaves_when_it_is_home_and_a_drain_waits_for_nobody_who_is_a
     assert_eq!(waiting.started().await, Err(Refusal::ShuttingDown));
     assert_eq!(service.unload("m").await, Err(Refusal::ShuttingDown));
     assert_eq!(seen.loads.load(Ordering::Relaxed), 1);
+}
+
+/// Method: the wish comes twice, once before the model goes and once while it does. It goes once.
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_comes_while_the_model_goes_is_granted_with_it() {
+    let (service, seen) = service(ModelConfig::new(spec()));
+    service.loaded().await;
+    let [first, second] = ["first", "second"].map(|id| ask(&service, id));
+    sleep(HOLD / 2).await;
+    let again = async {
+        sleep(HOLD / 4).await;
+        service.unload("m").await
+    };
+    let (unloaded, again, ()) = tokio::join!(service.unload("m"), again, finish(first));
+    assert_eq!((unloaded, again), (Ok("m".to_owned()), Ok("m".to_owned())));
+    finish(second).await;
+    sleep(Duration::from_secs(1000)).await;
+    assert_eq!((state(&service), seen.loads.load(Ordering::Relaxed)), (LoadState::Ready, 2));
+}
+
+/// A request that is refused by the queue while the model goes wants it back as well: nobody else says so later.
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_while_the_model_goes_brings_it_back() {
+    let (service, seen) = service(ModelConfig { queue_max: 0, ..ModelConfig::new(spec()) });
+    service.loaded().await;
+    let held = ask(&service, "held");
+    sleep(HOLD / 2).await;
+    let refused = async {
+        sleep(HOLD / 4).await;
+        service.submit(request("early")).map(drop)
+    };
+    let (unloaded, refused, ()) = tokio::join!(service.unload("m"), refused, finish(held));
+    unloaded.expect("it is let go");
+    assert!(matches!(refused, Err(Refusal::QueueFull { .. })), "{refused:?}");
+    sleep(LOAD + Duration::from_millis(1)).await;
+    assert_eq!((state(&service), seen.loads.load(Ordering::Relaxed)), (LoadState::Ready, 2));
+}
+
+/// Its last lane broke, and is found to be beyond repair while the model goes. That would end a model that stays; the next
+/// load makes its lanes anew.
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_cannot_be_rebuilt_while_the_model_goes_is_no_failure_of_the_model() {
+    let (service, seen) = service(ModelConfig::new(spec()));
+    service.loaded().await;
+    seen.breaks.store(true, Ordering::Relaxed);
+    ask(&service, "breaks").started().await.expect_err("it broke");
+    sleep(HOLD / 2).await;
+    assert_eq!(service.models().remove(0).lanes[0].state, "in_repair");
+    assert_eq!(service.unload("m").await, Ok("m".to_owned()));
+    sleep(HOLD).await;
+    assert_eq!((state(&service), seen.alive.load(Ordering::Relaxed)), (LoadState::Unloaded, 0));
+    seen.breaks.store(false, Ordering::Relaxed);
+    finish(ask(&service, "next")).await;
+    assert_eq!(state(&service), LoadState::Ready);
+}
+
+/// Looks at the model in the moment in which it is woken.
+struct Look {
+    service: Service,
+    found: Mutex<Vec<(LoadState, usize)>>,
+}
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        let model = self.service.states().remove(0);
+        self.found.lock().expect("nobody panicked").push((model.state, model.lanes_in_service));
+    }
+}
+
+/// Whoever found a loaded model without lanes would take it for one that has stopped.
+#[tokio::test(start_paused = true)]
+async fn who_is_told_that_a_model_is_loaded_finds_its_lanes() {
+    let (service, _) = service(ModelConfig::new(spec()));
+    let look = Arc::new(Look { service: service.clone(), found: Mutex::default() });
+    let waker = Waker::from(Arc::clone(&look));
+    let mut loaded = Box::pin(service.loaded());
+    assert!(loaded.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    sleep(LOAD * 2).await;
+    assert_eq!(*look.found.lock().expect("nobody panicked"), [(LoadState::Ready, 1)]);
 }
