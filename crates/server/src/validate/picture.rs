@@ -23,6 +23,8 @@ pub(crate) const PIXELS_KEPT_MAX: u64 = 1 << 20;
 /// Pictures of a request at most.
 pub(crate) const PICTURES_MAX: usize = 16;
 
+const _: () = assert!(PICTURES_MAX as u64 * PIXELS_KEPT_MAX <= PIXELS_MAX);
+
 /// What a decoder may take besides the pixels that it gives, in bytes.
 const WORK_MAX_BYTES: u64 = 64 << 20;
 

@@ -9,6 +9,7 @@ mod faults;
 mod isolation;
 mod journal;
 mod library;
+mod pictures;
 mod protocols;
 mod recording;
 mod rules;

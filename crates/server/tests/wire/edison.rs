@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{Backend, Capabilities, GenerateRequest, Token};
+use backend::{Backend, Capabilities, GenerateRequest, Prompt, Role, Token};
 use backend_mock::{Fault, MockBackend, MockConfig, ModelScript, Reply};
 use serde_json::{Value, json};
 use server::{HttpLimits, Peer};
@@ -201,8 +201,8 @@ async fn an_answer_that_saw_no_picture_says_so_whole_and_streamed() {
     assert!(text.starts_with("[The picture was not looked at: ") && text.ends_with("]\n\n0 seen"), "{text}");
     assert!(answer["vision_error"].is_string(), "{answer}");
     let (_, streamed) = ask(&server, "/chat/stream", &with_pictures()).await;
-    let (mark, said) = (streamed.find("not looked at"), streamed.find("]\\n\\n0"));
-    assert!(mark.is_some() && mark < said, "{streamed}");
+    // The last event has the whole answer; the mark comes with the first words.
+    assert!(streamed.contains("{\"t\":\"[The picture was not looked at: "), "{streamed}");
 }
 
 /// The original answered from the text alone then, and nobody could tell.
@@ -213,6 +213,30 @@ async fn eyes_that_break_are_owned_up_to() {
     let (status, answer) = ask_json(&server, "/chat", with_pictures()).await;
     assert_eq!(status, 200, "{answer}");
     assert!(answer["response"].as_str().expect("a text").ends_with("may help.]\n\na guess"), "{answer}");
+}
+
+/// Two answers in one stream would be nobody's.
+#[tokio::test(start_paused = true)]
+async fn eyes_that_break_in_the_middle_of_an_answer_end_it() {
+    let breaks = ModelScript { faults: [(1, Fault::FailAfter { tokens: 3 })].into(), ..script(&["a cat", "a guess"]) };
+    let server = in_the_tier_vision(MockBackend::new(MockConfig::default().with_model("m", breaks))).await;
+    let (_, streamed) = ask(&server, "/chat/stream", &with_pictures()).await;
+    assert!(streamed.contains("the engine failed") && !streamed.contains("not looked at"), "{streamed}");
+    assert_eq!(server.service.models()[0].granted_total, 1, "nobody was asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_is_seen_after_what_was_said_before() {
+    let fake = seeing();
+    let server = in_the_tier_vision(fake.clone()).await;
+    let turns = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]);
+    let mut body = with_pictures();
+    body["conversation_history"] = turns;
+    let (status, answer) = ask_json(&server, "/chat", body).await;
+    assert_eq!(status, 200, "{answer}");
+    let Prompt::Chat(chat) = fake.the_request().prompt.prompt else { panic!("a chat") };
+    let seen: Vec<_> = chat.messages.iter().map(|message| (message.role, message.images.len())).collect();
+    assert_eq!(seen, [(Role::System, 0), (Role::User, 0), (Role::Assistant, 0), (Role::User, 2)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -210,6 +210,28 @@ mod tests {
         });
     }
 
+    /// Method: as above, with a body of a few bytes. The name of the field can be spelled out.
+    #[test]
+    fn a_body_that_may_hold_a_picture_is_parsed_there_however_small_it_is() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            let (let_go, held) = std::sync::mpsc::channel::<()>();
+            let holder = tokio::task::spawn_blocking(move || held.recv());
+            let (bodies, limits) = (Bodies::new(4 * KIB), limits());
+            let poll = async |text: &str| {
+                let mut parsing = Box::pin(chat(&bodies, text.to_owned().into(), &limits));
+                futures_util::poll!(parsing.as_mut()).is_pending()
+            };
+            assert!(!poll(r#"{"messages":[]}"#).await, "the only thread is held, and nothing waits for it");
+            for field in ["image_url", "images", r"im\u0061ge_url"] {
+                let text = format!(r#"{{"messages":[],"{field}":"data:"}}"#);
+                assert!(poll(&text).await, "{field} was parsed on this thread");
+            }
+            drop(let_go);
+            holder.await.expect("it ends").expect_err("nothing was sent");
+        });
+    }
+
     #[test]
     fn kib_are_rounded_up() {
         assert_eq!([0, 1, 1024, 1025].map(kib), [1, 1, 1, 2]);

@@ -8,6 +8,8 @@ use serving::{Class, Failure, Feature, Progress, Refusal, Request, Tier};
 use tokio::sync::mpsc;
 
 use super::body::Ask;
+use crate::edison::instructions::{answering, looking, system};
+use crate::edison::memory::drop_oldest;
 use crate::edison::router::{Mode, Route, route};
 use crate::edison::steps::steps;
 use crate::error::{ApiError, message};
@@ -252,57 +254,4 @@ impl Turn {
         let first = means.clone().next();
         means.find(|tier| *tier == asked).or(first).map_or(model, |tier| tier.as_str().to_owned())
     }
-}
-
-/// Drops at least one turn, and otherwise as many as hold half of what is too much: a long history is fitted in a few
-/// goes, and never by more than it must.
-fn drop_oldest(history: &mut Vec<ChatMessage>, tokens: u32, context_len: u32) {
-    let bytes: usize = history.iter().map(|turn| turn.content.len()).sum();
-    let excess = f64::from(tokens.saturating_sub(context_len)) / f64::from(tokens.max(1));
-    let mut due = bytes as f64 * excess / 2.0;
-    let mut n_dropped = 0;
-    while n_dropped < history.len() && (n_dropped == 0 || due > 0.0) {
-        due -= history[n_dropped].content.len() as f64;
-        n_dropped += 1;
-    }
-    history.drain(..n_dropped);
-}
-
-fn answering() -> Sampling {
-    Sampling {
-        temperature: 0.7,
-        top_p: 0.9,
-        frequency_penalty: 0.3,
-        presence_penalty: 0.2,
-        repeat_penalty: 1.1,
-        ..Sampling::default()
-    }
-}
-
-/// What is in a picture is to be found, not invented.
-fn looking() -> Sampling {
-    Sampling { temperature: 0.1, ..Sampling::default() }
-}
-
-/// What the model is told before the conversation.
-fn system(mode: Mode, sees: bool, context: &[String], steps: &[String]) -> String {
-    let tail = match mode {
-        Mode::Chat => "Be conversational.",
-        Mode::Reasoning => "Think step by step.",
-        Mode::Agent => "Give detailed and accurate answers.",
-        Mode::Code => "Write complete, working code and explain it.",
-        Mode::Work => "Work through the task thoroughly, step by step.",
-        Mode::Image if sees => "Say only what the picture shows. Where you cannot make something out, say so.",
-        Mode::Image => "You cannot see the picture that came with the message. Say so, and do not guess what it shows.",
-    };
-    let mut text = format!("You are EDISON, a helpful assistant. Mind what was said before. {tail}");
-    if !context.is_empty() {
-        text += "\n\nWhat follows may help; rely on it where it fits, and invent nothing:";
-        context.iter().for_each(|chunk| text += &format!("\n- {chunk}"));
-    }
-    if !steps.is_empty() {
-        text += "\n\nTask plan, to be followed step by step:";
-        steps.iter().enumerate().for_each(|(at, step)| text += &format!("\n{}. {step}", at + 1));
-    }
-    text
 }
