@@ -24,7 +24,7 @@ use super::job::{BrokenFlag, Command, Envelope, Job};
 use super::schedule::{self, Kind, Share, Want};
 use super::session::{Part, Session};
 use super::task::Task;
-use crate::answering::{Trouble, is_picture, tokens};
+use crate::answering::{Trouble, tokens};
 use crate::cores::Cores;
 
 const NEEDS_RESET: &str = "the lane needs a reset";
@@ -50,8 +50,6 @@ pub(super) struct Engine<'model> {
     suspects: VecDeque<usize>,
     /// Where the logits of each share are; kept for its memory.
     places: Vec<i32>,
-    /// Where the lane stands after the picture that was computed last.
-    seen: usize,
 }
 
 impl Slot {
@@ -72,7 +70,7 @@ impl<'model> Engine<'model> {
         let slot = || Slot { cache: Cache::new(step), task: None, embeds: None, broken: BrokenFlag::default() };
         let slots = (0..limits.lanes).map(|_| slot()).collect();
         let embedder = Embedder::new(session.shared());
-        Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new(), seen: 0 }
+        Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
     }
 
     /// Serves until the last lane is gone.
@@ -222,7 +220,7 @@ impl<'model> Engine<'model> {
             return false;
         }
         match catch_unwind(AssertUnwindSafe(|| self.compute(&shares))) {
-            Ok(Ok(())) => self.advance(&shares),
+            Ok(Ok(computed)) => self.advance(&shares, computed),
             Ok(Err(Stuck::Full)) => self.blame(&shares, None),
             Ok(Err(Stuck::Broken(reason))) => self.blame(&shares, Some(reason)),
             Err(panic) => self.blame(&shares, Some(panic_text(&*panic))),
@@ -252,7 +250,7 @@ impl<'model> Engine<'model> {
         shares
     }
 
-    fn compute(&mut self, shares: &[Share]) -> Result<(), Stuck> {
+    fn compute(&mut self, shares: &[Share]) -> Result<Computed, Stuck> {
         self.session.open().map_err(|error| Stuck::Broken(error.to_string()))?;
         #[cfg(test)]
         if shares.iter().any(|share| self.slots[share.lane].task.as_ref().is_some_and(Task::spoils_steps)) {
@@ -276,26 +274,24 @@ impl<'model> Engine<'model> {
         self.session.compute(&parts, &mut self.places).map_err(|error| match error {
             DecodeError::NoKvCacheSlot => Stuck::Full,
             error => Stuck::Broken(error.to_string()),
-        })
+        })?;
+        Ok(Computed::Tokens)
     }
 
     /// Computes the picture that comes next on a lane.
-    fn compute_picture(&mut self, share: &Share) -> Result<(), Stuck> {
+    fn compute_picture(&mut self, share: &Share) -> Result<Computed, Stuck> {
         let Slot { cache, task, .. } = &mut self.slots[share.lane];
         let picture = task.as_ref().and_then(|task| task.picture(cache.len()));
         let picture = picture.ok_or_else(|| Stuck::Broken("the picture is not in the prompt".to_string()))?;
         let _cores = self.cores.take(self.session.shared().limits.threads);
         let next = self.session.compute_picture(share.lane, cache.position(), picture, share.n_tokens);
-        self.places = vec![0];
-        self.seen = next.map_err(Stuck::Broken)?;
-        Ok(())
+        Ok(Computed::Picture { next: next.map_err(Stuck::Broken)? })
     }
 
     /// Takes the results of a step to their tasks.
-    fn advance(&mut self, shares: &[Share]) {
+    fn advance(&mut self, shares: &[Share], computed: Computed) {
         for (i, share) in shares.iter().enumerate() {
-            let place = self.places[i];
-            let advanced = catch_unwind(AssertUnwindSafe(|| self.advance_lane(share, place)));
+            let advanced = catch_unwind(AssertUnwindSafe(|| self.advance_lane(i, share, computed)));
             let reason = match advanced {
                 Ok(Ok(())) => continue,
                 Ok(Err(Trouble::Request(reason))) => {
@@ -313,22 +309,23 @@ impl<'model> Engine<'model> {
         }
     }
 
-    fn advance_lane(&mut self, share: &Share, place: i32) -> Result<(), Trouble> {
+    fn advance_lane(&mut self, i: usize, share: &Share, computed: Computed) -> Result<(), Trouble> {
         let slot = &mut self.slots[share.lane];
         let (Some(task), Some(context)) = (&mut slot.task, self.session.context()) else {
             return Ok(());
         };
         let begin = slot.cache.len();
-        let computed = &task.tokens[begin..begin + share.n_tokens];
-        if computed.iter().any(|&token| is_picture(token)) {
-            slot.cache.push_picture(computed, self.seen);
-        } else {
-            slot.cache.push(computed);
+        let tokens = &task.tokens[begin..begin + share.n_tokens];
+        match computed {
+            Computed::Tokens => slot.cache.push(tokens),
+            Computed::Picture { next } => slot.cache.push_picture(tokens, next),
         }
         task.tell_progress(slot.cache.len());
         if slot.cache.len() < task.tokens.len() {
             return Ok(());
         }
+        // No prompt ends in a picture, so that these are places of tokens.
+        let place = self.places[i];
         // What failed before is computed now, by itself.
         self.suspects.retain(|lane| *lane != share.lane);
         #[cfg(test)]
@@ -403,6 +400,16 @@ impl<'model> Engine<'model> {
             if is_ready { Poll::Ready(None) } else { Poll::Pending }
         }))
     }
+}
+
+/// What a step computed.
+#[derive(Debug, Clone, Copy)]
+enum Computed {
+    Tokens,
+    /// After it the lane stands at this position.
+    Picture {
+        next: usize,
+    },
 }
 
 /// Why a step was not computed.
