@@ -20,28 +20,18 @@ TOOL = {
 }
 
 
-def ask(text):
-    return [{"role": "user", "content": text}]
-
-
-class AnthropicPackage(unittest.TestCase):
+class AnthropicPackage(edison.Case):
     @classmethod
     def setUpClass(cls):
-        cls.process, base = edison.start()
-        cls.client = anthropic.Anthropic(base_url=base, api_key="unused", max_retries=0)
-        cls.caller, base = edison.start_caller()
-        cls.calling = anthropic.Anthropic(base_url=base, api_key="unused", max_retries=0)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.calling.close()
-        edison.stop(cls.process)
-        edison.stop(cls.caller)
+        super().setUpClass()
+        cls.client = anthropic.Anthropic(base_url=cls.base, api_key="unused", max_retries=0)
+        cls.addClassCleanup(cls.client.close)
+        cls.calling = anthropic.Anthropic(base_url=cls.caller_base, api_key="unused", max_retries=0)
+        cls.addClassCleanup(cls.calling.close)
 
     def create(self, text, model="fast", max_tokens=100, **options):
         options = {"extra_body": {"temperature": 0}, **options}
-        return self.client.messages.create(model=model, max_tokens=max_tokens, messages=ask(text), **options)
+        return self.client.messages.create(model=model, max_tokens=max_tokens, messages=edison.ask(text), **options)
 
     def test_chat_answers_with_text_usage_and_a_stop_reason(self):
         reply = self.create("Repeat after me: kestrel-4821 violet")
@@ -61,7 +51,7 @@ class AnthropicPackage(unittest.TestCase):
     def test_a_stream_adds_up_to_the_answer(self):
         whole = self.create("Count from 3 to 17").content[0].text
         with self.client.messages.stream(
-            model="fast", max_tokens=200, messages=ask("Count from 3 to 17"), extra_body={"temperature": 0}
+            model="fast", max_tokens=200, messages=edison.ask("Count from 3 to 17"), extra_body={"temperature": 0}
         ) as stream:
             pieces = list(stream.text_stream)
             message = stream.get_final_message()
@@ -71,7 +61,7 @@ class AnthropicPackage(unittest.TestCase):
         self.assertGreater(message.usage.output_tokens, 0)
 
     def test_a_turn_with_a_tool_whole_and_streamed(self):
-        messages = ask("How is the weather in Paris?")
+        messages = edison.ask("How is the weather in Paris?")
         options = dict(model="fast", max_tokens=100, messages=messages, tools=[TOOL])
         whole = self.calling.messages.create(**options)
         with self.calling.messages.stream(**options) as stream:
@@ -98,7 +88,7 @@ class AnthropicPackage(unittest.TestCase):
         self.assertIn(answer["n"], range(1, 10))
 
     def test_tokens_are_counted_as_they_are_used(self):
-        counted = self.client.messages.count_tokens(model="fast", messages=ask("Say hello."))
+        counted = self.client.messages.count_tokens(model="fast", messages=edison.ask("Say hello."))
         self.assertEqual(counted.input_tokens, self.create("Say hello.").usage.input_tokens)
 
     def test_an_unknown_model_is_not_found(self):
@@ -114,7 +104,7 @@ class AnthropicPackage(unittest.TestCase):
 
     def test_leaving_in_mid_stream_frees_the_lane(self):
         with self.client.messages.stream(
-            model="fast", max_tokens=500, messages=ask("Count from 1 to 60"), extra_body={"temperature": 0}
+            model="fast", max_tokens=500, messages=edison.ask("Count from 1 to 60"), extra_body={"temperature": 0}
         ) as stream:
             next(iter(stream.text_stream))
         self.assertEqual(self.create("Repeat after me: still here").content[0].text, "still here")

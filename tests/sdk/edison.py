@@ -3,6 +3,7 @@ import os
 import subprocess
 import tempfile
 import time
+import unittest
 from pathlib import Path
 
 # The queue of "deep" holds nobody, so that a second request meets a full queue.
@@ -68,3 +69,20 @@ def stop(process):
     process.terminate()
     code = process.wait(timeout=60)
     assert code == 0, f"SIGTERM must end the server properly, it ended with {code}"
+
+
+class Case(unittest.TestCase):
+    """Tests of a package beside two servers: one with the demo models, and one whose model calls tools."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.served, cls.base = start()
+        # A class whose setup failed is not torn down: a server would stay.
+        cls.addClassCleanup(stop, cls.served)
+        cls.caller, cls.caller_base = start_caller()
+        cls.addClassCleanup(stop, cls.caller)
+
+
+def ask(text):
+    """A conversation of one message."""
+    return [{"role": "user", "content": text}]

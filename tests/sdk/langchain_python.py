@@ -25,18 +25,11 @@ class Answer(BaseModel):
     is_sure: bool
 
 
-class LangChain(unittest.TestCase):
+class LangChain(edison.Case):
     @classmethod
     def setUpClass(cls):
-        cls.process, base = edison.start()
-        cls.base = f"{base}/v1"
-        cls.caller, base = edison.start_caller()
-        cls.calling = f"{base}/v1"
-
-    @classmethod
-    def tearDownClass(cls):
-        edison.stop(cls.process)
-        edison.stop(cls.caller)
+        super().setUpClass()
+        cls.base, cls.calling = f"{cls.base}/v1", f"{cls.caller_base}/v1"
 
     def model(self, model="fast", base=None, **options):
         return ChatOpenAI(base_url=base or self.base, api_key="unused", model=model, temperature=0, max_retries=0, **options)

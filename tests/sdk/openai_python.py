@@ -32,27 +32,17 @@ SCHEMA = {
 }
 
 
-def ask(text):
-    return [{"role": "user", "content": text}]
-
-
-class OpenAiPackage(unittest.TestCase):
+class OpenAiPackage(edison.Case):
     @classmethod
     def setUpClass(cls):
-        cls.process, base = edison.start()
-        cls.client = openai.OpenAI(base_url=f"{base}/v1", api_key="unused", max_retries=0)
-        cls.caller, base = edison.start_caller()
-        cls.calling = openai.OpenAI(base_url=f"{base}/v1", api_key="unused", max_retries=0)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.calling.close()
-        edison.stop(cls.process)
-        edison.stop(cls.caller)
+        super().setUpClass()
+        cls.client = openai.OpenAI(base_url=f"{cls.base}/v1", api_key="unused", max_retries=0)
+        cls.addClassCleanup(cls.client.close)
+        cls.calling = openai.OpenAI(base_url=f"{cls.caller_base}/v1", api_key="unused", max_retries=0)
+        cls.addClassCleanup(cls.calling.close)
 
     def chat(self, text, model="fast", **options):
-        return self.client.chat.completions.create(model=model, messages=ask(text), temperature=0, **options)
+        return self.client.chat.completions.create(model=model, messages=edison.ask(text), temperature=0, **options)
 
     def test_chat_answers_with_text_usage_and_a_finish_reason(self):
         reply = self.chat("Repeat after me: kestrel-4821 violet")
@@ -84,7 +74,7 @@ class OpenAiPackage(unittest.TestCase):
         self.assertTrue(all(c.usage is None for c in chunks[:-1]))
 
     def test_a_turn_with_a_tool_whole_and_streamed(self):
-        messages = ask("How is the weather in Paris?")
+        messages = edison.ask("How is the weather in Paris?")
         options = dict(model="fast", messages=messages, tools=[TOOL])
         choice = self.calling.chat.completions.create(**options).choices[0]
         [call] = choice.message.tool_calls
@@ -124,11 +114,11 @@ class OpenAiPackage(unittest.TestCase):
     def test_bad_requests_name_the_field(self):
         bad = [
             (dict(messages=[]), "messages"),
-            (dict(messages=ask("x"), temperature=-1), "temperature"),
-            (dict(messages=ask("x"), max_tokens=0), "max_tokens"),
-            (dict(messages=ask("x"), top_p=7), "top_p"),
-            (dict(messages=ask("x"), n=0), "n"),
-            (dict(messages=ask("a" * 5000)), "messages"),
+            (dict(messages=edison.ask("x"), temperature=-1), "temperature"),
+            (dict(messages=edison.ask("x"), max_tokens=0), "max_tokens"),
+            (dict(messages=edison.ask("x"), top_p=7), "top_p"),
+            (dict(messages=edison.ask("x"), n=0), "n"),
+            (dict(messages=edison.ask("a" * 5000)), "messages"),
         ]
         for options, field in bad:
             with self.subTest(field=field), self.assertRaises(openai.BadRequestError) as caught:
@@ -166,7 +156,7 @@ class OpenAiPackage(unittest.TestCase):
 
     def test_the_request_id_of_the_client_comes_back(self):
         raw = self.client.chat.completions.with_raw_response.create(
-            model="fast", messages=ask("hello"), extra_headers={"x-request-id": "from-the-client-1"})
+            model="fast", messages=edison.ask("hello"), extra_headers={"x-request-id": "from-the-client-1"})
         self.assertEqual(raw.headers["x-request-id"], "from-the-client-1")
         self.assertEqual(raw.parse()._request_id, "from-the-client-1")
 
