@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the lock beside other locks in one run, how fast its core is enumerated, and the engine beside others.
+//! `cargo xtask bench`: the lock beside other locks in one run, how fast its core is enumerated, the engine beside others,
+//! and the HTTP face beside a bare one.
 
 use crate::checkers::target_directory;
 use crate::failure::{Failure, Outcome};
@@ -18,7 +19,12 @@ pub(crate) fn run(what: &[String], pictures: Option<String>, rest: &[String]) ->
             let bench = cargo::build(&mut cargo::cargo("build --release --workspace"), "engine-bench")?;
             cargo::become_program(cargo::program_at_root(&bench).args(rest))
         }
-        _ => Err(Failure::usage("`bench` takes the name of a benchmark: `locks`, `core` or `engine`")),
+        ["http"] => {
+            let bench = cargo::build(&mut cargo::cargo("build --release --package http-bench"), "http-bench")?;
+            let rest = if rest.is_empty() { &["cost".to_owned()] } else { rest };
+            cargo::become_program(cargo::program_at_root(&bench).args(rest))
+        }
+        _ => Err(Failure::usage("`bench` takes the name of a benchmark: `locks`, `core`, `engine` or `http`")),
     }
 }
 

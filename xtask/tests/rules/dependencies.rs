@@ -76,6 +76,12 @@ const TABLE: &[Row] = &[
                  that too; nobody depends on it",
     },
     Row {
+        name: "http-bench",
+        members: &["backend", "backend-mock", "serving", "server"],
+        outside: Outside::AllBut(&[ENGINE]),
+        reason: "the HTTP face beside a bare one, from outside; nobody depends on it",
+    },
+    Row {
         name: "serving",
         members: &["backend", "model-locks"],
         outside: Outside::AllBut(&[HTTP, SERDE, ENGINE]),
