@@ -1,16 +1,16 @@
 //! From what a request says to what a lane takes. Needs no lane.
 
-use backend::{EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, PromptError};
+use backend::{Chat, EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, PromptError};
 
 use crate::feature::Feature;
 use crate::instance::{Instance, Loaded, State};
 use crate::live::LiveRequest;
-use crate::{Input, Phase, Refusal};
+use crate::{Input, Phase, Refusal, Shorten};
 
 /// What a lane is wanted for.
 #[expect(clippy::large_enum_variant, reason = "there is one for each request, and nearly all are generations")]
 pub(crate) enum Work {
-    Generate { input: Input, options: GenerateOptions, max_tokens: u32 },
+    Generate { input: Input, shorten: Option<Shorten>, options: GenerateOptions, max_tokens: u32 },
     Embed { inputs: Vec<Input> },
 }
 
@@ -39,6 +39,8 @@ pub(crate) struct Encoded {
     by: u64,
     /// Whether each input was given in tokens.
     in_tokens: Vec<bool>,
+    /// For a context that is smaller than that of this load.
+    shorten: Option<Shorten>,
 }
 
 impl Encoded {
@@ -59,7 +61,7 @@ impl Encoded {
         };
         match self.task {
             Task::Generate(GenerateRequest { prompt, options, max_tokens }) => {
-                Work::Generate { input: input(prompt), options, max_tokens }
+                Work::Generate { input: input(prompt), shorten: self.shorten, options, max_tokens }
             }
             Task::Embed(inputs) => Work::Embed { inputs: inputs.into_iter().map(input).collect() },
         }
@@ -78,12 +80,16 @@ pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) 
         live.set_phase(Phase::Waiting);
     }
     let is_tokens = |input: &Input| matches!(input, Input::Tokens(_));
-    let (task, in_tokens) = match work {
-        Work::Generate { input, options, max_tokens } => {
+    let (task, in_tokens, shorten) = match work {
+        Work::Generate { input, mut shorten, options, max_tokens } => {
             let in_tokens = vec![is_tokens(&input)];
-            let prompt = tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?;
+            let prompt = match (input, &mut shorten) {
+                (Input::Prompt(Prompt::Chat(chat)), Some(shorten)) => fitted(&loaded, chat, shorten).await,
+                (input, _) => tokens_of(&loaded, input).await,
+            };
+            let prompt = prompt.map_err(Refusal::Prompt)?;
             loaded.encoder.check(&prompt, &options).await.map_err(Refusal::Prompt)?;
-            (Task::Generate(GenerateRequest { prompt, options, max_tokens }), in_tokens)
+            (Task::Generate(GenerateRequest { prompt, options, max_tokens }), in_tokens, shorten)
         }
         Work::Embed { inputs } => {
             let in_tokens = inputs.iter().map(is_tokens).collect();
@@ -91,10 +97,10 @@ pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) 
             for input in inputs {
                 encoded.push(tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?);
             }
-            (Task::Embed(encoded), in_tokens)
+            (Task::Embed(encoded), in_tokens, None)
         }
     };
-    Ok(Encoded { task, by: loaded.number, in_tokens })
+    Ok(Encoded { task, by: loaded.number, in_tokens, shorten })
 }
 
 fn missing(loaded: &Loaded, work: &Work) -> Option<Feature> {
@@ -105,6 +111,16 @@ fn missing(loaded: &Loaded, work: &Work) -> Option<Feature> {
             Feature::missing(has, &Prompt::Text(String::new()), options)
         }
         Work::Embed { .. } => (!has.embeddings).then_some(Feature::Embeddings),
+    }
+}
+
+/// Encodes a conversation, and as long as it does not fit, what is left of it.
+async fn fitted(loaded: &Loaded, mut chat: Chat, shorten: &mut Shorten) -> Result<EncodedPrompt, PromptError> {
+    loop {
+        match loaded.encoder.encode(Prompt::Chat(chat.clone())).await {
+            Err(PromptError::TooLong { tokens, context_len }) if shorten(&mut chat, tokens, context_len) => {}
+            encoded => return encoded,
+        }
     }
 }
 

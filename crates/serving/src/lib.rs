@@ -59,7 +59,7 @@ pub use outcome::{Ended, Outcome, Phase, Timings};
 pub use place::Place;
 pub use plan::PlanError;
 pub use refusal::Refusal;
-pub use request::{EmbedRequest, Input, Request};
+pub use request::{EmbedRequest, Input, Request, Shorten};
 pub use routing::Tier;
 pub use service::{LockObserver, OutcomeObserver, Service};
 pub use view::{HolderView, LaneView, LoadState, ModelState, ModelView, WaiterView};

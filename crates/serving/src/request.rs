@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{GenerateOptions, Prompt, TokenId};
+use backend::{Chat, GenerateOptions, Prompt, TokenId};
 
 use crate::Class;
 
@@ -52,3 +52,7 @@ pub enum Input {
     /// Tokens of the model's own vocabulary, taken as they are.
     Tokens(Vec<TokenId>),
 }
+
+/// Makes a conversation shorter that has more tokens than there is room for, and says whether it could. Called with that
+/// conversation, its tokens and those of the context, until it fits or nothing more can go. Must not block.
+pub type Shorten = Box<dyn FnMut(&mut Chat, u32, u32) -> bool + Send>;

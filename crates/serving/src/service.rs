@@ -28,7 +28,7 @@ use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, Wait, refused};
 use crate::{
     Class, EmbedRequest, Embeddings, Generation, Input, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome,
-    Phase, PlanError, Refusal, Request, ServiceConfig, Tier, embeddings, keeping,
+    Phase, PlanError, Refusal, Request, ServiceConfig, Shorten, Tier, embeddings, keeping,
 };
 
 /// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
@@ -145,7 +145,18 @@ impl Service {
     pub fn submit(&self, request: Request) -> Result<Generation, Refusal> {
         let Request { id, client, model, class, prompt, options, max_tokens, queue_timeout } = request;
         let asker = Asker { id, client, model, class, queue_timeout };
-        self.generate(asker, Input::Prompt(prompt), options, max_tokens)
+        self.generate(asker, Input::Prompt(prompt), None, options, max_tokens)
+    }
+
+    /// The same for a conversation of which something may be left out where it does not fit: `shorten` says what. The
+    /// request keeps its place in the queue meanwhile. What is left of the conversation only `shorten` knows.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit). What cannot be made to fit is refused as it would be there.
+    pub fn submit_shortened(&self, request: Request, shorten: Shorten) -> Result<Generation, Refusal> {
+        let Request { id, client, model, class, prompt, options, max_tokens, queue_timeout } = request;
+        let asker = Asker { id, client, model, class, queue_timeout };
+        self.generate(asker, Input::Prompt(prompt), Some(shorten), options, max_tokens)
     }
 
     /// The same for a prompt that is tokens already. `request.prompt` is not looked at.
@@ -155,7 +166,7 @@ impl Service {
     pub fn submit_tokens(&self, request: Request, tokens: Vec<TokenId>) -> Result<Generation, Refusal> {
         let Request { id, client, model, class, options, max_tokens, queue_timeout, .. } = request;
         let asker = Asker { id, client, model, class, queue_timeout };
-        self.generate(asker, Input::Tokens(tokens), options, max_tokens)
+        self.generate(asker, Input::Tokens(tokens), None, options, max_tokens)
     }
 
     /// The same for embeddings: they wait in the queue, and hold a lane, like a generation.
@@ -174,6 +185,7 @@ impl Service {
         &self,
         asker: Asker,
         input: Input,
+        shorten: Option<Shorten>,
         mut options: GenerateOptions,
         max_tokens: Option<u32>,
     ) -> Result<Generation, Refusal> {
@@ -185,7 +197,7 @@ impl Service {
         let place = self.enter(asker, prompt)?;
         let (reply, generation) = generation::channel(self.inner.limits.event_buffer, place.lookout());
         let max_tokens = max_tokens.unwrap_or(place.instance.max_tokens);
-        self.start_run(place, Work::Generate { input, options, max_tokens }, reply);
+        self.start_run(place, Work::Generate { input, shorten, options, max_tokens }, reply);
         Ok(generation)
     }
 
