@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serving::{Completed, Failure, Generation, Place, Progress, Refusal, Request, Service, Started};
 
 pub(crate) use self::said::Said;
-pub(crate) use self::stream::{Events, stream};
+pub(crate) use self::stream::{Events, stream, whereabouts};
 pub(crate) use self::timed::Timed;
 pub(crate) use self::whole::{Choice, collect};
 use crate::error::{ApiError, Fields};

@@ -161,7 +161,7 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
 }
 
 /// What a comment says: where the request is.
-fn whereabouts(place: Option<Place>) -> String {
+pub(crate) fn whereabouts(place: Option<Place>) -> String {
     match place {
         Some(Place::Loading { progress }) => format!("loading progress={progress:.2}"),
         Some(Place::Queued { position, expected_wait: Some(wait) }) => {

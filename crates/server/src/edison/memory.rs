@@ -1,10 +1,25 @@
 //! What of a conversation is remembered where not all of it fits.
 
-use backend::ChatMessage;
+use backend::{Chat, ChatMessage};
+
+/// Leaves out the oldest of what was said between the instructions, which come first, and the message, which comes last.
+/// Tells how many turns; 0 when there is none left.
+pub(crate) fn make_room(chat: &mut Chat, tokens: u32, context_len: u32) -> usize {
+    let turns = 1..chat.messages.len().saturating_sub(1).max(1);
+    if turns.is_empty() {
+        return 0;
+    }
+    let had = turns.len();
+    let mut history: Vec<_> = chat.messages.drain(turns).collect();
+    drop_oldest(&mut history, tokens, context_len);
+    let n_dropped = had - history.len();
+    chat.messages.splice(1..1, history);
+    n_dropped
+}
 
 /// Drops at least one turn, and otherwise as many as hold half of what is too much: a long history is fitted in a few
 /// goes, and never by more than it must.
-pub(crate) fn drop_oldest(history: &mut Vec<ChatMessage>, tokens: u32, context_len: u32) {
+fn drop_oldest(history: &mut Vec<ChatMessage>, tokens: u32, context_len: u32) {
     let bytes: usize = history.iter().map(|turn| turn.content.len()).sum();
     let excess = f64::from(tokens.saturating_sub(context_len)) / f64::from(tokens.max(1));
     let mut due = bytes as f64 * excess / 2.0;
@@ -18,9 +33,22 @@ pub(crate) fn drop_oldest(history: &mut Vec<ChatMessage>, tokens: u32, context_l
 
 #[cfg(test)]
 mod tests {
-    use backend::{ChatMessage, Role};
+    use backend::{Chat, ChatMessage, Role};
 
-    use super::drop_oldest;
+    use super::{drop_oldest, make_room};
+
+    #[test]
+    fn the_instructions_and_the_message_stay() {
+        let message = |text: &str| ChatMessage::new(Role::User, text);
+        let chat = |texts: &[&str]| Chat::new(texts.iter().map(|text| message(text)).collect());
+        let mut talk = chat(&["system", "a", "b", "message"]);
+        assert_eq!((make_room(&mut talk, 20, 19), &talk), (1, &chat(&["system", "b", "message"])));
+        assert_eq!((make_room(&mut talk, 20, 19), &talk), (1, &chat(&["system", "message"])));
+        for texts in [&["system", "message"][..], &["message"], &[]] {
+            let mut rest = chat(texts);
+            assert_eq!((make_room(&mut rest, 20, 1), rest), (0, chat(texts)));
+        }
+    }
 
     /// Method: a token is a byte, so that the fewest turns that must go can be counted.
     #[test]

@@ -216,12 +216,14 @@ fn edison(types: &Types) -> Vec<Operation> {
             body: Some(types.of::<EdisonChat>()),
             answer: Some((JSON, types.of::<EdisonAnswer>())),
             errors: chatting,
+            hints: true,
             ..speaks("/chat", "Answers a message, with the model that suits it")
         },
         Operation {
             body: Some(types.of::<EdisonChat>()),
             events: Some(types.of::<EdisonEvent>()),
             errors: chatting,
+            hints: true,
             ..speaks("/chat/stream", "Answers a message piece by piece")
         },
         Operation {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::wire::llama::LlamaTimings;
 use crate::wire::null::Null;
 
 /// The body of `/chat` and `/chat/stream`. Fields that nobody knows are passed over.
@@ -68,6 +69,8 @@ pub(super) struct EdisonAnswer {
     /// Why a picture was not looked at. The answer begins with it as well.
     #[schema(required)]
     vision_error: Option<String>,
+    /// Of all calls of a model that it took, one after the other.
+    timings: LlamaTimings,
 }
 
 /// The data of one event of `/chat/stream`: `init`, `work_plan`, `token` and at last `done`, in this order.

@@ -95,11 +95,13 @@ impl Operation {
         if let Some(events) = &self.events {
             good = good.content("text/event-stream", stream_of(events));
         }
-        if self.hints {
+        // What only streams has no more to tell in its headers than its id.
+        if self.hints && self.answer.is_some() {
             good = good
                 .header("x-edison-ticket", header(Type::Integer, "the number of the lease under which it was answered"))
                 .header("x-edison-wait-ms", header(Type::Integer, "how long it waited for its lane"))
-                .header("x-edison-model", header(Type::String, "the model that answered"));
+                .header("x-edison-model", header(Type::String, "the model that answered"))
+                .header("server-timing", header(Type::String, "where the time went: load, wait, prefill, decode"));
         }
         good.build()
     }
@@ -113,7 +115,11 @@ fn waiting() -> Vec<Parameter> {
     let least = u64::try_from(KEEP_ALIVE_MIN.as_millis()).unwrap_or(u64::MAX);
     let header = |name, says, schema| parameter(name, ParameterIn::Header, says, schema);
     vec![
-        header("x-edison-class", "who goes first; normal by default. Also `x-priority`", class),
+        header(
+            "x-edison-class",
+            "who goes first; `normal` by default, in EDISON's protocol as suits the path. Also `x-priority`",
+            class,
+        ),
         header(
             "x-edison-queue-timeout-ms",
             "how long to wait for a lane at most; never longer than the server allows. Also `x-queue-timeout-ms`",

@@ -72,6 +72,25 @@ async fn the_oldest_turns_make_room_and_the_answer_says_how_many() {
     assert!((6..10).contains(&dropped), "{dropped} of 10 dropped");
 }
 
+/// Method: both wait for a model that is still being loaded, so that nothing can be told too long before the second one
+/// stands in the queue. The first has a history that does not fit.
+#[tokio::test(start_paused = true)]
+async fn making_room_costs_nobody_the_place_in_the_queue() {
+    let slow = ModelScript { context_len: 600, load_time: Duration::from_secs(60), ..hundred_ms() };
+    let server = Server::begin(slow, HttpLimits::default());
+    let history: Vec<Value> = (0..10).map(|_| json!({"role": "user", "content": "x".repeat(150)})).collect();
+    let long = json!({"message": "hi", "mode": "chat", "conversation_history": history});
+    let (first, second) = tokio::join!(server.connect().post("/chat", "x-request-id: first\r\n", &long), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.connect().post("/chat", "x-request-id: second\r\n", &json!({"message": "hi", "mode": "chat"})).await
+    });
+    assert_eq!((first.status, second.status), (200, 200), "{first:?} {second:?}");
+    assert!(first.json()["turns_dropped"].as_u64() > Some(0), "{first:?}");
+    let model = server.service.models().remove(0);
+    let served: Vec<_> = model.history.iter().map(|outcome| outcome.request_id.as_str()).collect();
+    assert_eq!(served, ["first", "second"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn pictures_without_a_vision_tier_are_refused_in_words() {
     let server = Server::start(script(&["a cat"]), HttpLimits::default()).await;
@@ -283,4 +302,72 @@ async fn a_model_is_let_go_when_its_answers_are_over_and_comes_back_for_whoever_
             "{got} {answer}"
         );
     }
+}
+
+/// Method: the model takes 2 s to load, and 10 ms for each token; the plan has 4 of them with its end, the answer 3.
+#[tokio::test(start_paused = true)]
+async fn a_turn_tells_the_times_of_all_its_calls_together() {
+    let texts = ["1.a", "ok", "1.a", "ok"].map(str::to_owned).into();
+    let slow = ModelScript { load_time: Duration::from_secs(2), reply: Reply::Script(texts), ..hundred_ms() };
+    let server = Server::begin(slow, HttpLimits::default());
+    let body = json!({"message": "do it", "mode": "work"});
+    let answer = server.connect().post("/chat", "", &body).await;
+    let header = "server-timing: load;dur=2000.000, wait;dur=2000.000, prefill;dur=20.000, decode;dur=50.000\r\n";
+    assert!(answer.head.contains(header), "{}", answer.head);
+    assert!(answer.head.contains("x-edison-ticket: 2\r\nx-edison-wait-ms: 2000\r\n"), "{}", answer.head);
+    assert!(answer.head.contains("x-edison-model: m"), "{}", answer.head);
+    let timings = &answer.json()["timings"];
+    let read = ["loaded_ms", "waited_ms", "prompt_ms", "predicted_ms", "predicted_n"].map(|name| &timings[name]);
+    assert_eq!(read, [&json!(2000.0), &json!(2000.0), &json!(20.0), &json!(50.0), &json!(7)], "{timings}");
+    let streamed = server.connect().post("/chat/stream", "", &body).await;
+    let done = streamed.events().pop().expect("events");
+    let read = ["loaded_ms", "waited_ms", "prompt_ms", "predicted_n"].map(|name| &done["timings"][name]);
+    assert_eq!(read, [&json!(0.0), &json!(0.0), &json!(20.0), &json!(7)], "{done}");
+}
+
+/// Method: an answer of a minute holds the model. A chat waits for it in the class of people, unless it says otherwise, and
+/// no longer than it says.
+#[tokio::test(start_paused = true)]
+async fn a_chat_waits_as_its_headers_say() {
+    let slow = ModelScript { time_per_token: Duration::from_secs(6), ..hundred_ms() };
+    let server = Server::start(slow, HttpLimits::default()).await;
+    let mut holder = server.connect();
+    holder.chat(true).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let body = json!({"message": "hi", "mode": "chat"});
+    for (headers, class) in [("", "Interactive"), ("x-priority: background\r\n", "Background")] {
+        let headers = format!("{headers}x-queue-timeout-ms: 1500\r\n");
+        let waits = server.connect().post("/chat", &headers, &body);
+        let (refused, seen) = tokio::join!(waits, async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            format!("{:?}", server.service.models()[0].waiting[0].class)
+        });
+        assert_eq!((refused.status, seen.as_str()), (503, class));
+        assert!(refused.json()["detail"].as_str().is_some_and(|why| why.starts_with("waited 1.5s")), "{refused:?}");
+    }
+    for path in ["/chat", "/chat/stream", "/generate-title"] {
+        let refused = server.connect().post(path, "x-priority: urgent\r\n", &body).await;
+        let detail = refused.json()["detail"].clone();
+        assert!(refused.status == 400 && detail.as_str().is_some_and(|why| why.contains("x-edison-class")), "{path}");
+    }
+}
+
+/// A page looks for the names of events, and passes comments over. Method: another answer has 98 s to go, and nothing is said
+/// of a plan before it is complete, although its tokens come.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_or_plans_tells_where_it_is() {
+    let texts = ["other text", "1. a\n2. b", "ok"].map(str::to_owned).into();
+    let script = ModelScript { time_per_token: Duration::from_secs(9), reply: Reply::Script(texts), ..hundred_ms() };
+    let server = Server::start(script, HttpLimits::default()).await;
+    let mut other = server.connect();
+    other.chat(true).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let headers = "x-edison-keep-alive-ms: 20000\r\n";
+    let answer = server.connect().post("/chat/stream", headers, &json!({"message": "do it", "mode": "work"})).await;
+    let names: Vec<_> = answer.frames().into_iter().map(|frame| frame.lines().next().unwrap_or_default()).collect();
+    let (queued, decoding) = (": queue position=1", ": decode");
+    let waits = [&["event: init"][..], &[queued; 4], &[": prefill"], &[decoding; 4], &["event: work_plan"]].concat();
+    let told = ["event: token", "event: token", "event: done"];
+    assert_eq!(names, [&waits[..], &told].concat());
+    drop(other);
 }

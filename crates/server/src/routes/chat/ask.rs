@@ -25,20 +25,19 @@ const QUEUE_TIMEOUT_ELSEWHERE: &str = "x-queue-timeout-ms";
 /// How a client wants to wait. The protocol has no words for it, so headers say it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hints {
-    class: Class,
+    /// `None` where it does not say.
+    class: Option<Class>,
     queue_timeout: Option<Duration>,
     /// How long it wants to hear nothing at most, at least [`KEEP_ALIVE_MIN`].
     keep_alive: Option<Duration>,
 }
 
 pub(super) fn hints(headers: &HeaderMap) -> Result<Hints, BadRequest> {
-    let class = match headers.get(CLASS).or_else(|| headers.get(CLASS_ELSEWHERE)) {
-        None => Class::default(),
-        Some(value) => Class::ALL
-            .into_iter()
-            .find(|class| value == class_name(*class))
-            .ok_or_else(|| BadRequest::field(CLASS, format!("{CLASS} must be interactive, normal or background")))?,
-    };
+    let class = headers.get(CLASS).or_else(|| headers.get(CLASS_ELSEWHERE)).map(|value| {
+        let class = Class::ALL.into_iter().find(|class| value == class_name(*class));
+        class.ok_or_else(|| BadRequest::field(CLASS, format!("{CLASS} must be interactive, normal or background")))
+    });
+    let class = class.transpose()?;
     let queue_timeout = millis(headers, &[QUEUE_TIMEOUT, QUEUE_TIMEOUT_ELSEWHERE])?;
     let keep_alive = millis(headers, &[KEEP_ALIVE])?;
     if keep_alive.is_some_and(|time| time < KEEP_ALIVE_MIN) {
@@ -83,6 +82,21 @@ impl Caller {
         self.id.as_str()
     }
 
+    /// Who that is, where it is known.
+    pub(crate) fn client(&self) -> Option<String> {
+        self.client.clone()
+    }
+
+    /// The class that it asks for, or else this one.
+    pub(crate) fn class_or(&self, usual: Class) -> Class {
+        self.hints.class.unwrap_or(usual)
+    }
+
+    /// How long it wants to wait for a lane at most.
+    pub(crate) fn queue_timeout(&self) -> Option<Duration> {
+        self.hints.queue_timeout
+    }
+
     /// How long a streamed answer may say nothing before the client is told where its request is.
     pub(crate) fn keep_alive(&self, limits: &HttpLimits) -> Option<Duration> {
         self.hints.keep_alive.or(limits.keep_alive)
@@ -94,16 +108,15 @@ impl Caller {
         // an answer can be had once more without a source of chance in the server.
         let mut options = asked.options.clone();
         options.sampling.seed = asked.seed.unwrap_or_else(|| hash(self.id())).wrapping_add(choice);
-        let Hints { class, queue_timeout, .. } = self.hints;
         Request {
             id: if choice == 0 { self.id().to_owned() } else { format!("{}#{choice}", self.id()) },
-            client: self.client.clone(),
+            client: self.client(),
             model: asked.model.clone(),
-            class,
+            class: self.class_or(Class::default()),
             prompt,
             options,
             max_tokens: asked.max_tokens,
-            queue_timeout,
+            queue_timeout: self.queue_timeout(),
         }
     }
 
@@ -128,8 +141,8 @@ impl Caller {
 
     /// The request for embeddings of these inputs.
     pub(crate) fn embed(&self, model: String, inputs: Vec<Input>) -> EmbedRequest {
-        let Hints { class, queue_timeout, .. } = self.hints;
-        EmbedRequest { id: self.id().to_owned(), client: self.client.clone(), model, class, inputs, queue_timeout }
+        let (class, queue_timeout) = (self.class_or(Class::default()), self.queue_timeout());
+        EmbedRequest { id: self.id().to_owned(), client: self.client(), model, class, inputs, queue_timeout }
     }
 }
 
@@ -154,14 +167,14 @@ mod tests {
 
     #[test]
     fn headers_say_how_to_wait() {
-        let usual = Hints { class: Class::Normal, queue_timeout: None, keep_alive: None };
+        let usual = Hints { class: None, queue_timeout: None, keep_alive: None };
         assert_eq!(hints(&HeaderMap::new()).as_ref(), Ok(&usual));
-        assert_eq!(read(CLASS, "background"), Ok(Hints { class: Class::Background, ..Hints::default() }));
+        assert_eq!(read(CLASS, "background"), Ok(Hints { class: Some(Class::Background), ..Hints::default() }));
         let time = Some(Duration::from_millis(1500));
         assert_eq!(read(QUEUE_TIMEOUT, "1500"), Ok(Hints { queue_timeout: time, ..Hints::default() }));
         assert_eq!(read(KEEP_ALIVE, "1500"), Ok(Hints { keep_alive: time, ..Hints::default() }));
         assert_eq!(read("x-queue-timeout-ms", "1500"), Ok(Hints { queue_timeout: time, ..Hints::default() }));
-        assert_eq!(read("x-priority", "background").map(|hints| hints.class), Ok(Class::Background));
+        assert_eq!(read("x-priority", "background").map(|hints| hints.class), Ok(Some(Class::Background)));
     }
 
     #[test]

@@ -3,21 +3,22 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::body::ask;
 use super::turn::{Event, Turn};
-use crate::connection::Peer;
 use crate::error::ApiError;
-use crate::request_id::RequestId;
+use crate::routes::chat::Caller;
+use crate::sse::comment;
 use crate::state::App;
 
 /// Events that may be on their way; the service bounds how long a client may leave them unread.
@@ -26,35 +27,25 @@ const EVENTS: usize = 8;
 type Events = BoxStream<'static, Event>;
 
 /// The answer in one piece.
-pub(crate) async fn whole(
-    state: State<Arc<App>>,
-    id: Extension<RequestId>,
-    peer: Option<Extension<Peer>>,
-    body: Body,
-) -> Response {
-    let mut events = match begin(state, id, peer, body).await {
+pub(crate) async fn whole(State(app): State<Arc<App>>, head: Parts, body: Body) -> Response {
+    let mut events = match begin(app, &head, body, false).await {
         Ok((_, events)) => events,
         Err(error) => return error.into_detail(),
     };
     while let Some(event) = events.next().await {
         match event {
-            Event::Done(answer) => return Json(answer).into_response(),
+            Event::Done(done) => return (done.headers, Json(done.answer)).into_response(),
             Event::Cancelled => return ApiError::Cancelled.into_detail(),
             Event::Failed(error) => return error.into_detail(),
-            Event::Begun | Event::Plan(_) | Event::Token(_) => {}
+            Event::Begun | Event::Waiting(_) | Event::Plan(_) | Event::Token(_) => {}
         }
     }
     broken_off().into_detail()
 }
 
 /// The answer piece by piece. What can be refused at once is an ordinary error; then the id is told before any model works.
-pub(crate) async fn stream(
-    state: State<Arc<App>>,
-    id: Extension<RequestId>,
-    peer: Option<Extension<Peer>>,
-    body: Body,
-) -> Response {
-    let (id, mut events) = match begin(state, id, peer, body).await {
+pub(crate) async fn stream(State(app): State<Arc<App>>, head: Parts, body: Body) -> Response {
+    let (id, mut events) = match begin(app, &head, body, true).await {
         Ok(begun) => begun,
         Err(error) => return error.into_detail(),
     };
@@ -63,7 +54,7 @@ pub(crate) async fn stream(
         Some(first) => first,
         None => return broken_off().into_detail(),
     };
-    let init = frame("init", &json!({"request_id": id.as_str()}));
+    let init = frame("init", &json!({"request_id": id}));
     let frames = stream::iter([first]).chain(events).filter_map(async |event| written(event));
     let body = stream::iter([init]).chain(frames).map(Ok::<Bytes, Infallible>);
     let headers = [
@@ -74,20 +65,15 @@ pub(crate) async fn stream(
     (headers, Body::from_stream(body)).into_response()
 }
 
-async fn begin(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    peer: Option<Extension<Peer>>,
-    body: Body,
-) -> Result<(RequestId, Events), ApiError> {
-    let peer = peer.map(|Extension(peer)| peer).unwrap_or_default();
-    if peer.is_crowded {
-        return Err(ApiError::Crowded);
-    }
+/// The turn's id, and its events.
+async fn begin(app: Arc<App>, head: &Parts, body: Body, is_streamed: bool) -> Result<(String, Events), ApiError> {
+    let caller = Caller::of(head)?;
     let messages_max = app.limits.messages_max;
     let ask = app.bodies.read(body, &app.limits, move |body| ask(body, messages_max)).await?;
-    let turn = Turn { app, id: id.as_str().to_owned(), client: peer.client, ask };
-    Ok((id, events(turn)))
+    // An answer in one piece has no place for a sign of life.
+    let keep_alive = caller.keep_alive(&app.limits).filter(|_| is_streamed);
+    let id = caller.id().to_owned();
+    Ok((id, events(Turn { app, caller, keep_alive, ask })))
 }
 
 /// The events of a turn that goes on while they are asked for: whoever drops them has left.
@@ -105,11 +91,12 @@ fn broken_off() -> ApiError {
 fn written(event: Event) -> Option<Bytes> {
     Some(match event {
         Event::Begun => return None,
+        Event::Waiting(place) => comment(&place).into(),
         Event::Plan(steps) => frame("work_plan", &json!({"total_steps": steps.len(), "steps": steps})),
         Event::Token(text) => frame("token", &json!({"t": text})),
-        Event::Done(mut answer) => {
-            answer["ok"] = json!(true);
-            frame("done", &answer)
+        Event::Done(mut done) => {
+            done.answer["ok"] = json!(true);
+            frame("done", &done.answer)
         }
         Event::Cancelled => frame("done", &json!({"ok": false, "stopped": true})),
         Event::Failed(error) => frame("done", &json!({"ok": false, "error": error.object().error.message})),

@@ -6,7 +6,9 @@ mod cancel;
 mod chat;
 mod loading;
 mod models;
+mod reply;
 mod system;
+mod teller;
 mod title;
 mod turn;
 

@@ -1,19 +1,22 @@
 //! One turn of a conversation: every call of a model that it takes, each through the service and so under its model's lock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use backend::{Chat, ChatMessage, GenerateOptions, PlacedImage, Prompt, PromptError, Role, Sampling};
-use serde_json::{Value, json};
-use serving::{Class, Failure, Feature, Progress, Refusal, Request, Tier};
+use serving::{Class, Completed, Failure, Feature, Progress, Refusal, Request, Shorten, Started, Tier};
 use tokio::sync::mpsc;
 
 use super::body::Ask;
+use super::reply::{Answer, Done};
+use super::teller::Teller;
 use crate::edison::instructions::{answering, looking, system};
-use crate::edison::memory::drop_oldest;
+use crate::edison::memory::make_room;
 use crate::edison::router::{Mode, Route, route};
 use crate::edison::steps::steps;
 use crate::error::{ApiError, message};
-use crate::routes::chat::hash;
+use crate::routes::chat::{Caller, hash};
 use crate::state::App;
 
 /// Said before an answer to a message whose pictures no model saw, with the reason: nobody may take it for one that did.
@@ -26,12 +29,14 @@ fn not_seen(why: &ApiError) -> String {
 pub(super) enum Event {
     /// The first call has its place in a queue. Comes again with each further call.
     Begun,
+    /// There is nothing to tell yet, but where the call is.
+    Waiting(String),
     /// The steps of the work.
     Plan(Vec<String>),
     /// More of the answer.
     Token(String),
     /// The last one: the answer as EDISON's clients read it.
-    Done(Value),
+    Done(Box<Done>),
     /// The last one: it was cancelled.
     Cancelled,
     /// The last one: there is no answer.
@@ -41,8 +46,9 @@ pub(super) enum Event {
 /// A turn that is to be answered.
 pub(super) struct Turn {
     pub(super) app: Arc<App>,
-    pub(super) id: String,
-    pub(super) client: Option<String>,
+    pub(super) caller: Caller,
+    /// How long nothing may be told.
+    pub(super) keep_alive: Option<Duration>,
     pub(super) ask: Ask,
 }
 
@@ -90,9 +96,12 @@ impl Unanswered {
 }
 
 /// What a model said.
-struct Said {
-    text: String,
-    model: String,
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) started: Started,
+    pub(super) completed: Completed,
+    /// Turns of the history that were left out.
+    pub(super) turns_dropped: usize,
 }
 
 impl Turn {
@@ -101,43 +110,44 @@ impl Turn {
     /// # Cancel safety
     /// Dropping the future is how a client leaves.
     pub(super) async fn run(self, events: mpsc::Sender<Event>) {
-        let entry = self.app.active.enter(&self.id);
+        let entry = self.app.active.enter(self.caller.id());
+        let mut teller = Teller::new(events, self.keep_alive);
         let last = tokio::select! {
             biased;
             () = entry.cancelled() => Event::Cancelled,
-            answer = self.answer(&events) => answer.map_or_else(Event::Failed, Event::Done),
+            answer = self.answer(&mut teller) => answer.map_or_else(Event::Failed, |done| Event::Done(Box::new(done))),
         };
         // First out of the table: who reads the end finds the chat gone.
         drop(entry);
-        // A client that has left needs no end.
-        let _ = events.send(last).await;
+        teller.tell(last).await;
     }
 
-    async fn answer(&self, events: &mpsc::Sender<Event>) -> Result<Value, ApiError> {
+    async fn answer(&self, teller: &mut Teller) -> Result<Done, ApiError> {
         let ask = &self.ask;
         let routed = route(&ask.message, ask.mode, self.has_images());
         tracing::info!(mode = routed.mode.as_str(), tier = routed.tier.as_str(), rule = routed.rule, "routed");
         if self.has_images() && self.app.service.tiers().iter().all(|(tier, _)| *tier != Tier::Vision) {
             return Err(ApiError::NoVision);
         }
-        let steps = if routed.mode == Mode::Work { self.plan(routed, events).await? } else { Vec::new() };
-        let mut history = self.history();
-        let had = history.len();
+        let plan = if routed.mode == Mode::Work { Some(self.plan(routed, teller).await?) } else { None };
+        let steps = plan.as_ref().map_or_else(Vec::new, |plan| steps(&plan.text));
+        if !steps.is_empty() {
+            teller.tell(Event::Plan(steps.clone())).await;
+        }
         let mut blind = None;
         let said = loop {
-            let call = self.main_call(routed, &history, &steps, blind.as_deref());
-            match self.call(call, events).await {
-                Err(Unanswered {
-                    why: ApiError::Refused(Refusal::Prompt(PromptError::TooLong { tokens, context_len })),
-                    ..
-                }) if !history.is_empty() => drop_oldest(&mut history, tokens, context_len),
+            let call = self.main_call(routed, &steps, blind.as_deref());
+            match self.call(call, teller).await {
                 Err(unanswered) if self.has_images() && blind.is_none() && unanswered.is_for_want_of_eyes() => {
                     blind = Some(not_seen(&unanswered.why));
                 }
                 said => break said.map_err(|unanswered| unanswered.why)?,
             }
         };
-        Ok(self.reply(routed, said, &steps, had - history.len(), blind))
+        let before = plan.as_ref().map(|plan| &plan.completed);
+        let n_chunks = self.ask.context.len();
+        let tiers = self.app.service.tiers();
+        Ok(Answer { routed, said: &said, before, steps, blind, n_chunks }.told(&tiers))
     }
 
     fn has_images(&self) -> bool {
@@ -145,13 +155,7 @@ impl Turn {
     }
 
     /// The call whose answer is the turn's. `blind` says why its model does not see the pictures.
-    fn main_call<'a>(
-        &self,
-        routed: Route,
-        history: &[ChatMessage],
-        steps: &[String],
-        blind: Option<&'a str>,
-    ) -> Call<'a> {
+    fn main_call<'a>(&self, routed: Route, steps: &[String], blind: Option<&'a str>) -> Call<'a> {
         let sees = self.has_images() && blind.is_none();
         let system = ChatMessage::new(Role::System, system(routed.mode, sees, &self.ask.context, steps));
         let mut message = ChatMessage::new(Role::User, &self.ask.message);
@@ -161,7 +165,7 @@ impl Turn {
         }
         Call {
             tier: routed.tier,
-            messages: [&[system], history, &[message]].concat(),
+            messages: [&[system], self.history(), &[message]].concat(),
             sampling: if sees { looking() } else { answering() },
             max_tokens: if routed.mode == Mode::Work { 3072 } else { 2048 },
             suffix: if blind.is_some() { "#blind" } else { "" },
@@ -170,88 +174,72 @@ impl Turn {
     }
 
     /// The turns before this one. Some clients send the message itself as the last of them.
-    fn history(&self) -> Vec<ChatMessage> {
-        let mut history = self.ask.history.clone();
-        if history.last().is_some_and(|last| last.role == Role::User && last.content == self.ask.message) {
-            history.pop();
+    fn history(&self) -> &[ChatMessage] {
+        match self.ask.history.split_last() {
+            Some((last, before)) if last.role == Role::User && last.content == self.ask.message => before,
+            _ => &self.ask.history,
         }
-        history
     }
 
-    /// The steps that a model thinks the work takes.
-    async fn plan(&self, routed: Route, events: &mpsc::Sender<Event>) -> Result<Vec<String>, ApiError> {
+    /// What a model thinks the work takes.
+    async fn plan(&self, routed: Route, teller: &mut Teller) -> Result<Said, ApiError> {
         let wish = "Plan the task. Answer with a short numbered list of 3 to 7 clear steps, and nothing else.";
         let messages = vec![ChatMessage::new(Role::System, wish), ChatMessage::new(Role::User, &self.ask.message)];
         let sampling = Sampling { temperature: 0.3, ..Sampling::default() };
         let call =
             Call { tier: routed.tier, messages, sampling, max_tokens: 400, suffix: "#plan", telling: Telling::Silent };
-        let said = self.call(call, events).await.map_err(|unanswered| unanswered.why)?;
-        let steps = steps(&said.text);
-        if !steps.is_empty() {
-            let _left = events.send(Event::Plan(steps.clone())).await;
-        }
-        Ok(steps)
+        self.call(call, teller).await.map_err(|unanswered| unanswered.why)
     }
 
-    async fn call(&self, call: Call<'_>, events: &mpsc::Sender<Event>) -> Result<Said, Unanswered> {
-        let sampling = Sampling { seed: hash(&self.id), ..call.sampling };
+    async fn call(&self, call: Call<'_>, teller: &mut Teller) -> Result<Said, Unanswered> {
+        let sampling = Sampling { seed: hash(self.caller.id()), ..call.sampling };
         let request = Request {
-            id: format!("{}{}", self.id, call.suffix),
-            client: self.client.clone(),
+            id: format!("{}{}", self.caller.id(), call.suffix),
+            client: self.caller.client(),
             model: call.tier.as_str().to_owned(),
-            class: Class::Interactive,
+            class: self.caller.class_or(Class::Interactive),
             prompt: Prompt::Chat(Chat::new(call.messages)),
             options: GenerateOptions { sampling, ..GenerateOptions::default() },
             max_tokens: Some(call.max_tokens),
-            queue_timeout: None,
+            queue_timeout: self.caller.queue_timeout(),
         };
-        let mut generation = self.app.service.submit(request).map_err(Unanswered::early)?;
-        let _left = events.send(Event::Begun).await;
-        let model = generation.started().await.map_err(Unanswered::early)?.model;
+        let turns_dropped = Arc::new(AtomicUsize::new(0));
+        let shorten = shorten(Arc::clone(&turns_dropped));
+        let mut generation = self.app.service.submit_shortened(request, shorten).map_err(Unanswered::early)?;
+        teller.tell(Event::Begun).await;
+        let started = teller.started(&mut generation).await.map_err(Unanswered::early)?;
         let (is_told, mut before) = match call.telling {
             Telling::Silent => (false, None),
             Telling::After(before) => (true, before),
         };
         let mut text = String::new();
         loop {
-            let why = match generation.next().await {
+            let why = match teller.next(&mut generation).await {
                 Some(Progress::Token(token)) => {
                     text.push_str(&token.text);
                     if is_told && !token.text.is_empty() {
                         let mark = before.take().map(|before| format!("[{before}]\n\n")).unwrap_or_default();
-                        let _left = events.send(Event::Token(mark + &token.text)).await;
+                        teller.tell(Event::Token(mark + &token.text)).await;
                     }
                     continue;
                 }
-                Some(Progress::Completed(_)) => return Ok(Said { text, model }),
+                Some(Progress::Completed(completed)) => {
+                    let turns_dropped = turns_dropped.load(Ordering::Relaxed);
+                    return Ok(Said { text, started, completed, turns_dropped });
+                }
                 Some(Progress::Failed(failure)) => failure,
                 None => Failure::ShuttingDown,
             };
             return Err(Unanswered { why: ApiError::Failed(why), is_unheard: text.is_empty() });
         }
     }
+}
 
-    fn reply(&self, routed: Route, said: Said, steps: &[String], turns_dropped: usize, blind: Option<String>) -> Value {
-        let text = said.text.trim();
-        let response = blind.as_ref().map_or_else(|| text.to_owned(), |why| format!("[{why}]\n\n{text}"));
-        let n_chunks = self.ask.context.len();
-        json!({
-            "response": response,
-            "mode_used": routed.mode.as_str(),
-            "model_used": self.tier_of(routed.tier, said.model),
-            "work_steps": (!steps.is_empty()).then_some(steps),
-            "context_used": (n_chunks > 0).then_some(n_chunks),
-            "search_results_count": null,
-            "turns_dropped": turns_dropped,
-            "vision_error": blind,
-        })
-    }
-
-    /// The tier that really answered, the one that was asked where it is among those that mean the model.
-    fn tier_of(&self, asked: Tier, model: String) -> String {
-        let tiers = self.app.service.tiers();
-        let mut means = tiers.iter().filter(|(_, id)| *id == model).map(|(tier, _)| *tier);
-        let first = means.clone().next();
-        means.find(|tier| *tier == asked).or(first).map_or(model, |tier| tier.as_str().to_owned())
-    }
+/// Leaves out the oldest turns where not all of them fit, and counts them.
+fn shorten(n_dropped: Arc<AtomicUsize>) -> Shorten {
+    Box::new(move |chat, tokens, context_len| {
+        let n = make_room(chat, tokens, context_len);
+        n_dropped.fetch_add(n, Ordering::Relaxed);
+        n > 0
+    })
 }
