@@ -116,7 +116,8 @@ impl Run {
             () = in_vain(live, *deadline) => Err(Ending::Refused(Refusal::QueueTimeout {
                 model: instance.id().to_string(),
                 waited: live.arrived.elapsed(),
-                retry_after: estimate(instance),
+                // It is among those who wait, until it is told.
+                retry_after: estimate(instance, instance.lock.counts().waiting.saturating_sub(1)),
             })),
         }
     }
@@ -273,7 +274,7 @@ pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
     let model = instance.id().to_string();
     match (error, instance.state()) {
         (AcquireError::QueueFull { waiting, limit }, _) => {
-            Refusal::QueueFull { model, waiting, limit, retry_after: estimate(instance) }
+            Refusal::QueueFull { model, waiting, limit, retry_after: estimate(instance, waiting) }
         }
         (AcquireError::Closed, State::Failed { reason }) => Refusal::ModelUnavailable { model, reason },
         (AcquireError::Quarantined { reason }, _) => Refusal::ModelUnavailable { model, reason: reason.to_string() },
@@ -282,8 +283,7 @@ pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
     }
 }
 
-/// When one more request would get a lane of this model.
-fn estimate(instance: &Instance) -> Option<Duration> {
-    let expected = instance.lock.expected_wait(instance.lock.counts().waiting);
-    expected.map(Duration::from_nanos)
+/// When one more request would get a lane of this model, behind so many others.
+fn estimate(instance: &Instance, ahead: usize) -> Option<Duration> {
+    instance.lock.expected_wait(ahead).map(Duration::from_nanos)
 }

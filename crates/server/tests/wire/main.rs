@@ -17,5 +17,6 @@ mod observed;
 mod openapi;
 mod protocol;
 mod responses;
+mod retry_after;
 mod rude;
 mod support;
