@@ -22,6 +22,7 @@ mod constraint;
 mod cores;
 mod encoder;
 mod engine;
+mod gguf;
 mod lane;
 mod load;
 mod logprobs;

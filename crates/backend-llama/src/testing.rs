@@ -26,24 +26,43 @@ pub(crate) async fn load() -> (Loaded, JoinHandle<()>) {
 }
 
 /// Loads the demo model with a SentencePiece vocabulary: it reads a blank at the beginning and after each control
-/// token. It knows printable ASCII, blanks and line ends, and dies of anything else.
+/// token. It knows printable ASCII, blanks and line ends; of anything else it sees bytes.
 pub(crate) async fn load_sentence_piece() -> (Loaded, JoinHandle<()>) {
-    let mut bytes = std::fs::read(path()).expect("the demo model is there");
-    // What is written longer is taken from the description, since the weights must stay where they are.
-    for (from, to) in [
-        ("gpt2", "llama"),
-        ("\u{120}", "\u{2581}"),
-        ("\u{10a}", "\n"),
-        (
-            "Tiny synthetic-data demo model for tests. Not a general assistant.",
-            "Tiny synthetic-data demo model for tests. Not a general assistant",
-        ),
-    ] {
-        bytes = replace(&bytes, from, to);
-    }
     let file = tempfile::NamedTempFile::new().expect("a file can be made");
-    std::fs::write(file.path(), bytes).expect("it can be written");
+    std::fs::write(file.path(), sentence_piece()).expect("it can be written");
     load_spec(ModelSpec { source: ModelSource::File(file.path().into()), ..spec() }).await
+}
+
+/// The file of that model.
+fn sentence_piece() -> Vec<u8> {
+    let before = std::fs::read(path()).expect("the demo model is there");
+    let mut bytes = replace(&before, "gpt2", "llama");
+    let mut others = '\u{100}'..;
+    for byte in 0..=u8::MAX {
+        // How the byte is written in the vocabulary: as itself, or as the next character that is no byte.
+        let is_itself = matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..);
+        let written = if is_itself { char::from(byte) } else { others.next().expect("a letter") };
+        let to = match byte {
+            b'!'..=b'~' => continue,
+            b' ' => "\u{2581}".to_string(),
+            b'\n' => "\n".to_string(),
+            byte => format!("<0x{byte:02X}>"),
+        };
+        bytes = replace(&bytes, &written.to_string(), &to);
+    }
+    pad(&bytes, bytes.len() - before.len())
+}
+
+/// Adds a description that fills up what a file has grown by, since what follows must stay where it is by 32 bytes.
+fn pad(bytes: &[u8], grown: usize) -> Vec<u8> {
+    const HEAD: usize = 24;
+    const TEXT: u32 = 8;
+    let string = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    let n_pairs = u64::from_le_bytes(bytes[16..HEAD].try_into().expect("eight bytes")) + 1;
+    let mut pair = [string("filler"), TEXT.to_le_bytes().to_vec()].concat();
+    let len = grown + pair.len() + 8;
+    pair.extend(string(&"x".repeat(len.next_multiple_of(32) - len)));
+    [&bytes[..16], &n_pairs.to_le_bytes(), &pair, &bytes[HEAD..]].concat()
 }
 
 /// Loads the demo model with 16-bit weights.

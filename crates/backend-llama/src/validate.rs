@@ -3,6 +3,7 @@
 //! llama.cpp answers several of these mistakes by ending the process or by filling the memory, and
 //! most others with a null pointer that says nothing. Each is refused here with a reason.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
 
 use crate::engine::Pooling;
+use crate::gguf::{Head, Value};
 
 /// Smallest context that may be asked for; llama.cpp rounds up to multiples of it anyway.
 pub(crate) const CONTEXT_MIN: u32 = 256;
@@ -82,15 +84,44 @@ pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
     }
 }
 
-/// Opens a model file as far as to know that it is one, and returns the path in the form llama.cpp takes.
+/// Reads what a model file says of itself, and returns the path in the form llama.cpp takes.
 pub(crate) fn model_file(path: &Path) -> Result<&str, LoadError> {
     let not_found = |reason: String| LoadError::NotFound { path: PathBuf::from(path), reason };
     let text = path.to_str().ok_or_else(|| not_found("the path is not valid UTF-8".to_string()))?;
     let mut file = File::open(path).map_err(|error| not_found(error.to_string()))?;
     let mut header = Vec::with_capacity(HEADER_LEN);
     file.by_ref().take(HEADER_LEN as u64).read_to_end(&mut header).map_err(|error| not_found(error.to_string()))?;
-    self::header(&header).map_err(|reason| LoadError::Unusable { model: text.to_string(), reason })?;
+    let checked = self::header(&header).and_then(|()| description(&Head::read(&file)?));
+    checked.map_err(|reason| LoadError::Unusable { model: text.to_string(), reason })?;
     Ok(text)
+}
+
+/// Layers that a model has at most; llama.cpp asserts it.
+const LAYERS_MAX: u32 = 512;
+/// The tokenizer that looks for bytes where it knows no token, and ends the process where it finds none.
+const SENTENCE_PIECE: &str = "llama";
+
+/// Checks what a file says of itself, where llama.cpp takes its word.
+fn description(head: &Head) -> Result<(), String> {
+    let architecture = head.text("general.architecture").unwrap_or_default();
+    if let Some(Value::Whole(n)) = head.get(&format!("{architecture}.block_count"))
+        && !(1..=LAYERS_MAX).contains(n)
+    {
+        return Err(format!("it says that it has {n} layers, and there are 1 to {LAYERS_MAX}"));
+    }
+    if let Some(token) = head.token_twice() {
+        return Err(format!("two of its tokens are {:?}", String::from_utf8_lossy(token)));
+    }
+    if head.text("tokenizer.ggml.model") == Some(SENTENCE_PIECE) && head.tokens().next().is_some() {
+        let known: BTreeSet<&[u8]> = head.tokens().collect();
+        let has = |byte: u8| known.contains(format!("<0x{byte:02X}>").as_bytes()) || known.contains(&[byte][..]);
+        // Those that UTF-8 uses; a blank becomes another character before it is looked for.
+        let missing = (0..=0xf4_u8).find(|&byte| !matches!(byte, b' ' | 0xc0 | 0xc1) && !has(byte));
+        if let Some(byte) = missing {
+            return Err(format!("it has no token for the byte {byte:02X}, which may stand in a text"));
+        }
+    }
+    Ok(())
 }
 
 /// Magic, version, number of tensors.

@@ -7,4 +7,5 @@ mod engine;
 mod files;
 mod promises;
 mod sections;
+mod tables;
 mod tidy;

@@ -40,7 +40,7 @@ fn rows(readme: &str) -> Vec<Row> {
 }
 
 /// The cells of a table's line; none if it is not one.
-fn cells(line: &str) -> Vec<&str> {
+pub(crate) fn cells(line: &str) -> Vec<&str> {
     let inside = line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|'));
     inside.map(|line| line.split('|').map(str::trim).collect()).unwrap_or_default()
 }
@@ -81,7 +81,7 @@ fn violations(readme: &str, files: &[File]) -> Vec<String> {
 }
 
 /// A proof is `test_name`, `crate_or_file::test_name`, or a file of compile-fail cases, `forge.rs`.
-fn exists(proof: &str, files: &[File]) -> bool {
+pub(crate) fn exists(proof: &str, files: &[File]) -> bool {
     if proof.ends_with(".rs") {
         let inside = format!("/{proof}");
         return files.iter().any(|file| file.path == proof || file.path.ends_with(&inside));

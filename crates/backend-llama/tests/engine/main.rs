@@ -3,6 +3,7 @@
 mod choosing;
 mod conformance;
 mod constraints;
+mod deadly;
 mod embedding;
 mod generating;
 mod loading;

@@ -12,7 +12,7 @@
 //! | D8 | `/chat` was lost | `edison::the_comfyui_node_gets_its_answer_mode_and_model` |
 //! | D9 | a model was unloaded while it answered | `edison::a_model_is_let_go_when_its_answers_are_over_and_comes_back_for_whoever_asks` |
 //! | D10 | unloading freed nothing, loading took any path | `d10_d11_..`: models are those of the configuration; the engine is dropped |
-//! | D11 | a second set of models was managed | the same: there is one |
+//! | D11 | a second set of models was managed | `d10_d11_..`: there is one |
 //! | D12 | a check of graphics memory refused models on machines without any | cannot be: what an engine has room for is the engine's to say, at its load; `doctor` estimates and refuses nothing |
 //! | D13 | tests passed without any lock | `cargo xtask canaries`, `cargo xtask planted`: without the lock named tests fail |
 //! | D14 | tests returned their result instead of failing | cannot be: a test here fails by a panic, and clippy refuses a result that nobody looks at |
