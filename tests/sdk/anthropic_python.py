@@ -75,6 +75,14 @@ class AnthropicPackage(edison.Case):
         ]
         self.assertEqual(self.calling.messages.create(**options).content[0].text, "It is sunny.")
 
+    def test_a_picture_is_seen_and_counted(self):
+        source = {"type": "base64", "media_type": "image/gif", "data": edison.GIF}
+        messages = edison.ask([{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}])
+        reply = self.calling.messages.create(model="fast", max_tokens=100, messages=messages)
+        self.assertEqual(reply.content[0].text, "One picture.")
+        counted = self.calling.messages.count_tokens(model="fast", messages=messages)
+        self.assertEqual(counted.input_tokens, reply.usage.input_tokens)
+
     def test_an_answer_follows_its_schema(self):
         schema = {
             "type": "object",

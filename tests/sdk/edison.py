@@ -23,7 +23,8 @@ deep = "deep"
 """
 
 
-# The demo models were never trained to call tools. This one calls, and then says what came of it.
+# The demo models were never trained to call tools. This one calls, and then says what came of it; and it says how many
+# pictures it was shown.
 SCRIPT = """
 [[models]]
 name = "fast"
@@ -35,7 +36,14 @@ reply = { tool_calls = [{ name = "get_weather", arguments = { city = "Paris" } }
 [[rules]]
 when = { result_of = "get_weather" }
 reply = { template = "It is {{ result }}." }
+
+[[rules]]
+when = { images = 1 }
+reply = "One picture."
 """
+
+# A pixel.
+GIF = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs="
 
 
 def start():

@@ -87,6 +87,14 @@ class OpenAiPackage(edison.Case):
         answer = self.calling.chat.completions.create(**options).choices[0].message
         self.assertEqual(answer.content, "It is sunny.")
 
+    def test_a_picture_is_seen_in_a_chat_and_by_the_responses_api(self):
+        url = f"data:image/gif;base64,{edison.GIF}"
+        messages = edison.ask([{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}])
+        reply = self.calling.chat.completions.create(model="fast", messages=messages)
+        self.assertEqual(reply.choices[0].message.content, "One picture.")
+        items = edison.ask([{"type": "input_image", "image_url": url}, {"type": "input_text", "text": "What is it?"}])
+        self.assertEqual(self.calling.responses.create(model="fast", input=items).output_text, "One picture.")
+
     def test_an_answer_follows_its_schema(self):
         form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
         answer = json.loads(self.chat("What colour is grass?", response_format=form).choices[0].message.content)

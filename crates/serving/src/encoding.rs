@@ -7,7 +7,7 @@ use backend::{Chat, ModelInfo, Prompt, PromptEncoder, PromptError, TokenId};
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use crate::{Refusal, Service};
+use crate::{Feature, Refusal, Service};
 
 /// What turns texts of one model into tokens, and back.
 #[derive(Clone)]
@@ -58,15 +58,20 @@ impl Encoding {
         contained(self.encoder.render(chat)).await
     }
 
-    /// How many tokens a conversation has. One that is too long for a context is counted as well, up to what
-    /// [`tokenize`](Self::tokenize) takes; control tokens written out in it then count as such.
+    /// How many tokens a conversation has, its pictures included. One that is too long for a context is counted as well,
+    /// up to what [`tokenize`](Self::tokenize) takes; control tokens written out in it then count as such. With pictures it
+    /// is not, since only a whole prompt says what they take.
     ///
     /// # Errors
-    /// [`Refusal::Prompt`].
+    /// [`Refusal::Prompt`], and [`Refusal::Unsupported`] where there are pictures and the model has no eyes.
     pub async fn count(&self, chat: Chat) -> Result<usize, Refusal> {
+        let has_pictures = chat.images().next().is_some();
+        if has_pictures && !self.info.capabilities.vision {
+            return Err(Refusal::Unsupported { model: self.model.clone(), feature: Feature::Vision });
+        }
         match contained(self.encoder.encode(Prompt::Chat(chat.clone()))).await {
             Ok(encoded) => Ok(encoded.tokens.len()),
-            Err(Refusal::Prompt(PromptError::TooLong { .. })) => {
+            Err(Refusal::Prompt(PromptError::TooLong { .. })) if !has_pictures => {
                 let text = self.render(chat).await?;
                 Ok(self.tokenize(text, true, true).await?.len())
             }

@@ -11,7 +11,7 @@ use serving::{Encoding, Refusal};
 use crate::error::{ApiError, Fields};
 use crate::routes::chat::Caller;
 use crate::state::App;
-use crate::validate;
+use crate::validate::{self, Pictures};
 use crate::wire::tokens::{Detokenized, Rendered, TokenOut, Tokenized};
 
 /// The tokens of a text.
@@ -57,7 +57,8 @@ pub(crate) async fn apply_template(
 ) -> Result<Json<Rendered>, ApiError> {
     Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
-    let (model, chat) = app.bodies.read(body, &app.limits, move |body| validate::template(body, messages_max)).await?;
+    let read = move |body: &[u8], pictures: &mut Pictures| validate::template(body, messages_max, pictures);
+    let (model, chat) = app.bodies.read_with_pictures(body, &app.limits, read).await?;
     let prompt = encoding(&app, model).await?.render(chat).await;
     Ok(Json(Rendered { prompt: prompt.map_err(|refusal| refused(refusal, "messages"))? }))
 }

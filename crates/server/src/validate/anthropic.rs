@@ -1,9 +1,10 @@
 //! A conversation of the Anthropic protocol.
 
-use backend::{Chat, ChatMessage, Constraint, GenerateOptions, Role, Sampling, Tool, ToolCall, ToolChoice};
+use backend::{Chat, ChatMessage, Constraint, GenerateOptions, Image, Role, Sampling, Tool, ToolCall, ToolChoice};
 use serde_json::Value;
 
-use super::{Asked, BadRequest, model, options, positive, read, tools, unsupported};
+use super::said::Said;
+use super::{Asked, BadRequest, Pictures, model, options, positive, read, tools, unsupported};
 use crate::echo;
 use crate::wire::messages::request::{
     Block, Blocks, MessageEntry, MessagesRequest, MessagesTool, MessagesToolChoice, OutputConfig,
@@ -18,7 +19,7 @@ pub(crate) struct Messages {
 }
 
 /// Reads and checks the body of `POST /v1/messages`, which may have `messages_max` messages.
-pub(crate) fn messages(body: &[u8], messages_max: usize) -> Result<Messages, BadRequest> {
+pub(crate) fn messages(body: &[u8], messages_max: usize, pictures: &mut Pictures) -> Result<Messages, BadRequest> {
     let mut request: MessagesRequest = read::request(body, unsupported::MESSAGES)?;
     let sampling = sampling(&request)?;
     let stop = options::stop("stop_sequences", request.stop_sequences.take().unwrap_or_default())?;
@@ -29,7 +30,7 @@ pub(crate) fn messages(body: &[u8], messages_max: usize) -> Result<Messages, Bad
     }
     let stream = request.stream.unwrap_or(false);
     let model = model(request.model.take())?;
-    let conversation = conversation(request, messages_max)?;
+    let conversation = conversation(request, messages_max, pictures)?;
     if constraint.is_some() && conversation.may_call() {
         let message = "output_config.format goes without tools: leave the tools out";
         return Err(BadRequest::field("output_config.format", message));
@@ -39,10 +40,10 @@ pub(crate) fn messages(body: &[u8], messages_max: usize) -> Result<Messages, Bad
 }
 
 /// Reads and checks the body of `POST /v1/messages/count_tokens`: the model, and the conversation.
-pub(crate) fn count(body: &[u8], messages_max: usize) -> Result<(String, Chat), BadRequest> {
+pub(crate) fn count(body: &[u8], messages_max: usize, pictures: &mut Pictures) -> Result<(String, Chat), BadRequest> {
     let mut request: MessagesRequest = read::request(body, unsupported::MESSAGES)?;
     let model = model(request.model.take())?;
-    Ok((model, conversation(request, messages_max)?))
+    Ok((model, conversation(request, messages_max, pictures)?))
 }
 
 fn sampling(request: &MessagesRequest) -> Result<Sampling, BadRequest> {
@@ -64,7 +65,7 @@ fn constraint(config: Option<OutputConfig>) -> Result<Option<Constraint>, BadReq
     options::schema("output_config.format.schema", format.schema).map(Some)
 }
 
-fn conversation(request: MessagesRequest, messages_max: usize) -> Result<Chat, BadRequest> {
+fn conversation(request: MessagesRequest, messages_max: usize, pictures: &mut Pictures) -> Result<Chat, BadRequest> {
     if let Some(kind) = request.thinking.and_then(|thinking| thinking.kind).filter(|kind| kind != "disabled") {
         let message =
             format!("thinking is \"{}\": whether a model thinks is its template's affair", echo::value(&kind));
@@ -88,7 +89,7 @@ fn conversation(request: MessagesRequest, messages_max: usize) -> Result<Chat, B
     for (index, entry) in entries.into_iter().enumerate() {
         let path = format!("messages[{index}]");
         match entry.role.as_deref() {
-            Some("user") => user(&path, entry, &mut messages)?,
+            Some("user") => user(&path, entry, &mut messages, pictures)?,
             Some("assistant") if index < last => messages.push(assistant(&path, entry)?),
             Some("assistant") => {
                 let message = format!("{path}.role must be user: an answer that is begun cannot be continued");
@@ -129,35 +130,71 @@ fn choice(choice: Option<MessagesToolChoice>, tools: &[Tool]) -> Result<(ToolCho
 }
 
 /// What a user says, behind the results of the tools that the answer before asked for.
-fn user(path: &str, entry: MessageEntry, messages: &mut Vec<ChatMessage>) -> Result<(), BadRequest> {
-    let mut texts = Vec::new();
-    let mut says_something = false;
-    for (path, block) in blocks(path, entry.content)? {
-        says_something = true;
-        match block.kind.as_deref() {
-            Some("tool_result") => messages.push(result(&path, block)?),
-            _ => texts.push(text(&path, block)?),
-        }
-    }
-    if !says_something {
+fn user(
+    path: &str,
+    entry: MessageEntry,
+    messages: &mut Vec<ChatMessage>,
+    pictures: &mut Pictures,
+) -> Result<(), BadRequest> {
+    let mut said = Said::new(Role::User);
+    let blocks = blocks(path, entry.content)?;
+    if blocks.is_empty() {
         let path = format!("{path}.content");
         return Err(BadRequest::field(path.clone(), format!("{path} must have at least one block")));
     }
-    if !texts.is_empty() {
-        messages.push(ChatMessage::new(Role::User, texts.join("\n")));
+    for (path, block) in blocks {
+        match block.kind.as_deref() {
+            Some("tool_result") => messages.push(result(&path, block, pictures)?),
+            _ => say(&mut said, &path, block, pictures)?,
+        }
+    }
+    if !said.is_empty() {
+        messages.push(said.finish());
     }
     Ok(())
 }
 
-fn result(path: &str, block: Block) -> Result<ChatMessage, BadRequest> {
+fn result(path: &str, block: Block, pictures: &mut Pictures) -> Result<ChatMessage, BadRequest> {
     let id = block.tool_use_id.ok_or_else(|| missing(path, "tool_use_id"))?;
-    let content = match block.content {
-        None => String::new(),
-        Some(content) => text_only(&format!("{path}.content"), content)?,
+    let mut said = Said::new(Role::Tool);
+    if block.content.is_some() {
+        for (path, block) in blocks(path, block.content)? {
+            say(&mut said, &path, block, pictures)?;
+        }
+    }
+    let mut message = ChatMessage { tool_call_id: Some(id), ..said.finish() };
+    if block.is_error == Some(true) {
+        // Templates have no word for it, and the model should know.
+        const ERROR: &str = "Error: ";
+        message.content.insert_str(0, ERROR);
+        message.images.iter_mut().for_each(|placed| placed.at += ERROR.len());
+    }
+    Ok(message)
+}
+
+/// A text or a picture.
+fn say(said: &mut Said, path: &str, block: Block, pictures: &mut Pictures) -> Result<(), BadRequest> {
+    if block.kind.as_deref() == Some("image") {
+        said.picture(picture(path, block, pictures)?);
+    } else {
+        said.text(&text(path, block)?);
+    }
+    Ok(())
+}
+
+fn picture(path: &str, block: Block, pictures: &mut Pictures) -> Result<Image, BadRequest> {
+    let source = block.source.ok_or_else(|| missing(path, "source"))?;
+    let path = format!("{path}.source");
+    let (field, taken) = match source.kind.as_deref() {
+        Some("base64") => ("data", source.data.map(|data| pictures.inline(&data))),
+        Some("url") => ("url", source.url.map(|url| pictures.at(&url))),
+        _ => {
+            let path = format!("{path}.type");
+            return Err(BadRequest::about(&path, "must be \"base64\" or \"url\": this server keeps no files"));
+        }
     };
-    // Templates have no word for it, and the model should know.
-    let content = if block.is_error == Some(true) { format!("Error: {content}") } else { content };
-    Ok(ChatMessage { tool_call_id: Some(id), ..ChatMessage::new(Role::Tool, content) })
+    let taken = taken.ok_or_else(|| missing(&path, field))?;
+    taken.map_err(|reason| BadRequest::about(&format!("{path}.{field}"), &reason))
 }
 
 /// An earlier answer.
@@ -230,19 +267,21 @@ mod tests {
     use backend::{ChatMessage, Constraint, Role, ToolCall, ToolChoice};
     use serde_json::{Value, json};
 
-    use super::{Messages, messages};
+    use super::{Messages, Pictures, messages};
 
     fn read(fields: &Value) -> Result<Messages, (Option<String>, String)> {
         let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
         body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
-        messages(body.to_string().as_bytes(), 3).map_err(|error| (error.param, error.message))
+        let read = messages(body.to_string().as_bytes(), 3, &mut Pictures::default());
+        read.map_err(|error| (error.param, error.message))
     }
 
     #[test]
     fn a_bad_field_is_refused_by_name() {
         let user = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
         let earlier = |content: Value| json!({"messages": [{"role": "assistant", "content": content}, {"role": "user", "content": "hi"}]});
-        let image = json!([{"type": "image", "source": {"type": "base64", "data": "x"}}]);
+        let image = |source: Value| json!([{"type": "image", "source": source}]);
+        let in_result = |content: Value| json!([{"type": "tool_result", "tool_use_id": "a", "content": content}]);
         let tool = json!({"name": "look", "input_schema": {"type": "object"}});
         let rows = [
             (json!({"model": null}), "model", "missing"),
@@ -255,13 +294,28 @@ mod tests {
             (user(json!(null)), "messages[0].content", "missing"),
             (user(json!([])), "messages[0].content", "at least one"),
             (user(json!(7)), "messages[0].content", "a string or an array"),
-            (user(image), "messages[0].content[0].type", "cannot stand here"),
+            (user(image(Value::Null)), "messages[0].content[0].source", "missing"),
+            (user(image(json!({"type": "file"}))), "messages[0].content[0].source.type", "\"base64\" or \"url\""),
+            (user(image(json!({"type": "base64"}))), "messages[0].content[0].source.data", "missing"),
+            (user(image(json!({"type": "url"}))), "messages[0].content[0].source.url", "missing"),
+            (
+                user(image(json!({"type": "base64", "data": "x"}))),
+                "messages[0].content[0].source.data",
+                "not valid base64",
+            ),
+            (
+                user(image(json!({"type": "url", "url": "https://example.org/a.png"}))),
+                "messages[0].content[0].source.url",
+                "fetches nothing",
+            ),
+            (earlier(image(json!({}))), "messages[0].content[0].type", "cannot stand here"),
             (user(json!([{"text": "a"}])), "messages[0].content[0].type", "missing"),
             (user(json!([{"type": "text"}])), "messages[0].content[0].text", "missing"),
             (user(json!([{"type": "tool_use"}])), "messages[0].content[0].type", "cannot stand here"),
             (user(json!([{"type": "tool_result"}])), "messages[0].content[0].tool_use_id", "missing"),
+            (user(in_result(json!([{"type": "image"}]))), "messages[0].content[0].content[0].source", "missing"),
             (
-                user(json!([{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "image"}]}])),
+                user(in_result(in_result(json!("no result of a result")))),
                 "messages[0].content[0].content[0].type",
                 "cannot stand here",
             ),
@@ -326,6 +380,26 @@ mod tests {
         assert!(taken.conversation.single_call && taken.stream);
         assert!(taken.asked.options.sampling.is_greedy() && taken.asked.options.sampling.top_k == 0);
         assert_eq!((taken.asked.max_tokens, taken.asked.options.stop), (Some(9), vec!["END".to_owned()]));
+    }
+
+    /// Method: places are counted in bytes of the text; the results of tools come first, and their pictures with them.
+    #[test]
+    fn pictures_stand_where_they_were_in_what_users_say_and_tools_return() {
+        const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+        let inline = json!({"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": DOT}});
+        let url = json!({"type": "image", "source": {"type": "url", "url": format!("data:image/gif;base64,{DOT}")}});
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let result = json!({"type": "tool_result", "tool_use_id": "c", "content": [text("a"), url], "is_error": true});
+        let content = json!([inline, text("What"), inline, result, text("is it?")]);
+        let taken = read(&json!({"messages": [{"role": "user", "content": content}]})).expect("a good request");
+        let said: Vec<_> = taken.conversation.messages.iter().map(|said| (said.role, said.content.as_str())).collect();
+        assert_eq!(said, [(Role::Tool, "Error: a\n"), (Role::User, "\nWhat\n\nis it?")]);
+        let places =
+            taken.conversation.messages.iter().map(|said| said.images.iter().map(|placed| placed.at).collect());
+        assert_eq!(places.collect::<Vec<Vec<_>>>(), [vec![9], vec![0, 6]]);
+        let too_many = json!({"messages": [{"role": "user", "content": vec![inline; 17]}]});
+        let (named, message) = read(&too_many).expect_err("16 are the most");
+        assert_eq!(named.as_deref(), Some("messages[0].content[16].source.data"), "{message}");
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! The conversation: roles, and content that is text.
 
-use backend::{ChatMessage, Image, PlacedImage, Role};
+use backend::{ChatMessage, Image, Role};
 
-use super::{BadRequest, picture, tools};
+use super::pictures::Pictures;
+use super::said::Said;
+use super::{BadRequest, tools};
 use crate::echo;
 use crate::wire::content::{Content, Part};
 use crate::wire::request::Message;
 
-pub(super) fn check(messages: Option<Vec<Message>>, messages_max: usize) -> Result<Vec<ChatMessage>, BadRequest> {
+pub(super) fn check(
+    messages: Option<Vec<Message>>,
+    messages_max: usize,
+    pictures: &mut Pictures,
+) -> Result<Vec<ChatMessage>, BadRequest> {
     let messages = messages.unwrap_or_default();
     if messages.is_empty() {
         return Err(BadRequest::field("messages", "messages must have at least one message"));
@@ -16,20 +22,10 @@ pub(super) fn check(messages: Option<Vec<Message>>, messages_max: usize) -> Resu
         let message = format!("messages has {} messages, and {messages_max} are the most", messages.len());
         return Err(BadRequest::field("messages", message));
     }
-    let pictures = |message: &Message| match &message.content {
-        Some(Content::Parts(parts)) => parts.iter().filter(|part| part.image_url.is_some()).count(),
-        _ => 0,
-    };
-    let n_pictures: usize = messages.iter().map(pictures).sum();
-    // Counted before any is unpacked.
-    if n_pictures > picture::PICTURES_MAX {
-        let message = format!("messages has {n_pictures} pictures, and {} are the most", picture::PICTURES_MAX);
-        return Err(BadRequest::field("messages", message));
-    }
-    messages.into_iter().enumerate().map(|(index, message)| check_one(index, message)).collect()
+    messages.into_iter().enumerate().map(|(index, message)| check_one(index, message, pictures)).collect()
 }
 
-fn check_one(index: usize, message: Message) -> Result<ChatMessage, BadRequest> {
+fn check_one(index: usize, message: Message, pictures: &mut Pictures) -> Result<ChatMessage, BadRequest> {
     let path = |field: &str| format!("messages[{index}].{field}");
     if message.function_call.is_some() {
         let path = path("function_call");
@@ -54,7 +50,7 @@ fn check_one(index: usize, message: Message) -> Result<ChatMessage, BadRequest> 
     }
     let said = match message.content {
         Some(Content::Text(content)) => ChatMessage::new(role, content),
-        Some(Content::Parts(parts)) => read_parts(role, &path("content"), parts)?,
+        Some(Content::Parts(parts)) => read_parts(role, &path("content"), parts, pictures)?,
         // An answer that only calls says nothing.
         None if !tool_calls.is_empty() => ChatMessage::new(role, ""),
         None => return Err(BadRequest::field(path("content"), format!("{} is missing", path("content")))),
@@ -74,31 +70,27 @@ fn role(name: Option<&str>) -> Option<Role> {
     }
 }
 
-/// Joins parts by line breaks, as other servers do. Pictures are placed among them.
-fn read_parts(role: Role, path: &str, parts: Vec<Part>) -> Result<ChatMessage, BadRequest> {
+fn read_parts(role: Role, path: &str, parts: Vec<Part>, pictures: &mut Pictures) -> Result<ChatMessage, BadRequest> {
     if parts.is_empty() {
         return Err(BadRequest::field(path, format!("{path} must have at least one part")));
     }
-    let mut message = ChatMessage::new(role, "");
+    let mut said = Said::new(role);
     for (index, part) in parts.into_iter().enumerate() {
         let path = format!("{path}[{index}]");
-        if index > 0 {
-            message.content.push('\n');
-        }
         if part.kind.as_deref() == Some("image_url") && role == Role::User {
-            let image = part_picture(&path, &part)?;
-            message.images.push(PlacedImage { at: message.content.len(), image });
+            said.picture(part_picture(&path, &part, pictures)?);
         } else {
-            message.content.push_str(&text(&path, part)?);
+            said.text(&text(&path, part)?);
         }
     }
-    Ok(message)
+    Ok(said.finish())
 }
 
-fn part_picture(path: &str, part: &Part) -> Result<Image, BadRequest> {
+fn part_picture(path: &str, part: &Part, pictures: &mut Pictures) -> Result<Image, BadRequest> {
     let path = format!("{path}.image_url");
     let missing = || BadRequest::field(path.clone(), format!("{path} is missing"));
-    picture::from_url(&format!("{path}.url"), part.image_url.as_ref().ok_or_else(missing)?.url())
+    let url = part.image_url.as_ref().ok_or_else(missing)?.url();
+    pictures.at(url).map_err(|reason| BadRequest::about(&format!("{path}.url"), &reason))
 }
 
 fn text(path: &str, part: Part) -> Result<String, BadRequest> {

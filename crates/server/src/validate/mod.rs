@@ -10,9 +10,11 @@ mod input;
 mod llama;
 mod messages;
 mod options;
-pub(crate) mod picture;
+mod picture;
+mod pictures;
 mod read;
 mod responses;
+mod said;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -23,6 +25,7 @@ pub(crate) use anthropic::{count, messages as anthropic_messages};
 pub(crate) use completions::completion;
 pub(crate) use embeddings::{EmbeddingFormat, embeddings};
 pub(crate) use llama::llama_completion;
+pub(crate) use pictures::Pictures;
 pub(crate) use responses::responses;
 pub(crate) use tokens::{detokenize, template, tokenize};
 
@@ -46,6 +49,11 @@ impl BadRequest {
     /// The field `param` has to change.
     pub(crate) fn field(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { message: message.into(), param: Some(param.into()) }
+    }
+
+    /// The same with a reason that has the field for its subject.
+    fn about(param: &str, reason: &str) -> Self {
+        Self::field(param, format!("{param} {reason}"))
     }
 }
 
@@ -80,7 +88,7 @@ pub(crate) struct Streaming {
 }
 
 /// Reads and checks the body of a chat request, which may have `messages_max` messages.
-pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest> {
+pub(crate) fn chat(body: &[u8], messages_max: usize, pictures: &mut Pictures) -> Result<Chat, BadRequest> {
     let (mut fields, request) = read::generation::<ChatRequest>(body, unsupported::CHAT)?;
     let logprobs = match (request.logprobs.unwrap_or(false), options::count("top_logprobs", request.top_logprobs)?) {
         (true, top) => Some(top.unwrap_or(0)),
@@ -92,10 +100,10 @@ pub(crate) fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest>
     let has_grammar = fields.grammar.is_some();
     let stream = streaming(&fields)?;
     let asked = asked(&mut fields, logprobs)?;
-    let messages = messages::check(request.messages, messages_max)?;
     let tools = tools::tools(request.tools)?;
     let tool_choice = tools::choice(request.tool_choice, &tools)?;
     let single_call = request.parallel_tool_calls == Some(false);
+    let messages = messages::check(request.messages, messages_max, pictures)?;
     let conversation = Conversation { messages, tools, tool_choice, single_call };
     // A form for the answer and a call cannot both be had.
     if asked.options.constraint.is_some() && conversation.may_call() {

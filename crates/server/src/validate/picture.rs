@@ -1,4 +1,4 @@
-//! From an `image_url` to pixels.
+//! From a picture's file to pixels.
 //!
 //! Pictures are decoded here, in Rust and within limits, and the engine gets pixels only: no file that a client sends
 //! reaches a C library or another program. The size is looked at before anything is unpacked, since a file of a few
@@ -11,19 +11,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::BadRequest;
-
 /// Pixels of a picture at most. 16 million are 48 MiB unpacked, and a camera's picture has 12.
 pub(crate) const PIXELS_MAX: u64 = 16 << 20;
 
 /// Pixels of a picture that are kept, while it waits with its request; larger ones are scaled down. Models look at one
 /// or two million at most. All pictures of a request together keep [`PIXELS_MAX`] pixels at most, of three bytes each.
 pub(crate) const PIXELS_KEPT_MAX: u64 = 1 << 20;
-
-/// Pictures of a request at most.
-pub(crate) const PICTURES_MAX: usize = 16;
-
-const _: () = assert!(PICTURES_MAX as u64 * PIXELS_KEPT_MAX <= PIXELS_MAX);
 
 /// What a decoder may take besides the pixels that it gives, in bytes.
 const WORK_MAX_BYTES: u64 = 64 << 20;
@@ -37,15 +30,11 @@ const FORMATS: [(ImageFormat, &str); 5] = [
     (ImageFormat::Bmp, "BMP"),
 ];
 
-/// Reads the picture in a data URL. `path` names the field in errors.
-pub(crate) fn from_url(path: &str, url: &str) -> Result<Image, BadRequest> {
-    decode(url).map_err(|reason| BadRequest::field(path, format!("{path} {reason}")))
-}
-
-fn decode(url: &str) -> Result<Image, String> {
-    let Some(data) = url.strip_prefix("data:") else {
-        return Err("must be a data URL, data:image/png;base64,...: this server fetches nothing".to_owned());
-    };
+/// Reads the picture in what follows `data:` in a data URL.
+///
+/// # Errors
+/// What is wrong, as a sentence whose subject is the picture.
+pub(crate) fn from_data(data: &str) -> Result<Image, String> {
     let Some((kind, data)) = data.split_once(',') else {
         return Err("is a data URL without a comma: write data:image/png;base64,...".to_owned());
     };
@@ -56,17 +45,19 @@ fn decode(url: &str) -> Result<Image, String> {
     from_base64(data)
 }
 
-/// Reads a picture in base64 or in a data URL, as EDISON's clients send either.
-pub(crate) fn from_text(text: &str) -> Result<Image, String> {
-    if text.starts_with("data:") { decode(text) } else { from_base64(text) }
-}
-
-fn from_base64(text: &str) -> Result<Image, String> {
+/// Reads the picture in a text of base64.
+///
+/// # Errors
+/// As [`from_data`].
+pub(crate) fn from_base64(text: &str) -> Result<Image, String> {
     let bytes = STANDARD.decode(text.trim()).map_err(|error| format!("is not valid base64: {error}"))?;
     from_bytes(&bytes)
 }
 
 /// Decodes the bytes of a picture's file.
+///
+/// # Errors
+/// As [`from_data`].
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Image, String> {
     let names = || FORMATS.map(|(_, name)| name).join(", ");
     let format = image::guess_format(bytes).ok().filter(|format| FORMATS.iter().any(|(known, _)| known == format));
@@ -111,7 +102,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use image::{ImageFormat, Rgb, RgbImage};
 
-    use super::{FORMATS, PIXELS_KEPT_MAX, from_bytes, from_url};
+    use super::{FORMATS, PIXELS_KEPT_MAX, from_bytes, from_data};
 
     /// Two pixels, red and blue, as a file.
     fn file(format: ImageFormat) -> Vec<u8> {
@@ -124,15 +115,14 @@ mod tests {
         file.into_inner()
     }
 
-    fn url(kind: &str, bytes: &[u8]) -> String {
-        format!("data:{kind};base64,{}", STANDARD.encode(bytes))
+    fn data(kind: &str, bytes: &[u8]) -> String {
+        format!("{kind};base64,{}", STANDARD.encode(bytes))
     }
 
     #[test]
     fn every_format_is_read_whatever_it_calls_itself() {
         for (format, name) in FORMATS {
-            let picture =
-                from_url("url", &url("image/x", &file(format))).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            let picture = from_data(&data("image/x", &file(format))).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!((picture.width(), picture.height()), (16, 16), "{name}");
             let (first, last) = (&picture.rgb()[..3], &picture.rgb()[16 * 3 - 3..16 * 3]);
             assert!(first[0] > 200 && first[2] < 60, "{name}: {first:?} is red");
@@ -144,19 +134,17 @@ mod tests {
     fn what_is_no_picture_is_refused_with_what_would_be_right() {
         let png = file(ImageFormat::Png);
         let cases = [
-            ("https://example.org/a.png".to_owned(), "must be a data URL"),
-            ("data:image/png;base64".to_owned(), "without a comma"),
-            ("data:image/png,abc".to_owned(), "must be in base64"),
-            ("data:image/png;base64,a b!".to_owned(), "not valid base64"),
-            (url("image/png", b"GGUF is no picture"), "PNG, JPEG, WebP, GIF, BMP"),
-            (url("image/tiff", b"II*\0\x08\0\0\0\0\0"), "PNG, JPEG, WebP, GIF, BMP"),
-            (url("image/png", &png[..png.len() / 2]), "broken picture"),
-            (url("image/png", b""), "PNG, JPEG"),
+            ("image/png;base64".to_owned(), "without a comma"),
+            ("image/png,abc".to_owned(), "must be in base64"),
+            ("image/png;base64,a b!".to_owned(), "not valid base64"),
+            (data("image/png", b"GGUF is no picture"), "PNG, JPEG, WebP, GIF, BMP"),
+            (data("image/tiff", b"II*\0\x08\0\0\0\0\0"), "PNG, JPEG, WebP, GIF, BMP"),
+            (data("image/png", &png[..png.len() / 2]), "broken picture"),
+            (data("image/png", b""), "PNG, JPEG"),
         ];
-        for (url, reason) in cases {
-            let refused = from_url("messages[0].content[1].image_url.url", &url).expect_err("no picture");
-            assert_eq!(refused.param.as_deref(), Some("messages[0].content[1].image_url.url"));
-            assert!(refused.message.contains(reason), "{}", refused.message);
+        for (data, reason) in cases {
+            let refused = from_data(&data).expect_err("no picture");
+            assert!(refused.contains(reason), "{refused}");
         }
     }
 

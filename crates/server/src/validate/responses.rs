@@ -1,9 +1,10 @@
 //! A request of `POST /v1/responses`: one that keeps nothing and refers to nothing kept.
 
-use backend::{Chat, ChatMessage, Constraint, GenerateOptions, Role, Sampling, Tool, ToolCall, ToolChoice};
+use backend::{Chat, ChatMessage, Constraint, GenerateOptions, Image, Role, Sampling, Tool, ToolCall, ToolChoice};
 use serde_json::json;
 
-use super::{Asked, BadRequest, model, options, positive, read, tools, unsupported};
+use super::said::Said;
+use super::{Asked, BadRequest, Pictures, model, options, positive, read, tools, unsupported};
 use crate::echo;
 use crate::wire::null::Null;
 use crate::wire::responses::request::{
@@ -25,7 +26,7 @@ pub(crate) struct Responses {
 }
 
 /// Reads and checks a body, which may have `items_max` items.
-pub(crate) fn responses(body: &[u8], items_max: usize) -> Result<Responses, BadRequest> {
+pub(crate) fn responses(body: &[u8], items_max: usize, pictures: &mut Pictures) -> Result<Responses, BadRequest> {
     let request: ResponsesRequest = read::request(body, unsupported::RESPONSES)?;
     let defaults = Sampling::default();
     let sampling = options::checked(Sampling {
@@ -63,7 +64,7 @@ pub(crate) fn responses(body: &[u8], items_max: usize) -> Result<Responses, BadR
     let tools = tools::list(request.tools, "", tool)?;
     let tool_choice = choice(tool_choice, &tools)?;
     let instructions = request.instructions.map(|text| ChatMessage::new(Role::System, text));
-    let messages = instructions.into_iter().chain(conversation(request.input, items_max)?).collect();
+    let messages = instructions.into_iter().chain(conversation(request.input, items_max, pictures)?).collect();
     let conversation = Chat { messages, tools, tool_choice, single_call: !parallel_tool_calls };
     if constraint.is_some() && conversation.may_call() {
         let message = "text.format goes without tools: leave the tools out, or set tool_choice to \"none\"";
@@ -126,7 +127,11 @@ fn choice(choice: ResponsesToolChoice, tools: &[Tool]) -> Result<ToolChoice, Bad
     tools::fits(choice, tools)
 }
 
-fn conversation(input: Option<ResponsesInput>, items_max: usize) -> Result<Vec<ChatMessage>, BadRequest> {
+fn conversation(
+    input: Option<ResponsesInput>,
+    items_max: usize,
+    pictures: &mut Pictures,
+) -> Result<Vec<ChatMessage>, BadRequest> {
     let items = match input {
         None => return Err(BadRequest::field("input", "input is missing")),
         Some(ResponsesInput::Text(text)) => return Ok(vec![ChatMessage::new(Role::User, text)]),
@@ -141,7 +146,7 @@ fn conversation(input: Option<ResponsesInput>, items_max: usize) -> Result<Vec<C
     }
     let mut said = Conversation::default();
     for (index, item) in items.into_iter().enumerate() {
-        said.take(&format!("input[{index}]"), item)?;
+        said.take(&format!("input[{index}]"), item, pictures)?;
     }
     Ok(said.finish())
 }
@@ -155,21 +160,21 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn take(&mut self, path: &str, item: InputItem) -> Result<(), BadRequest> {
+    fn take(&mut self, path: &str, item: InputItem, pictures: &mut Pictures) -> Result<(), BadRequest> {
         match (item.kind.as_deref(), item.role.as_deref()) {
             (None | Some("message"), Some(role)) => {
-                let content = item.content.ok_or_else(|| missing(path, "content"))?;
-                let content = text(&format!("{path}.content"), content)?;
-                match role {
-                    "user" => self.messages.push(ChatMessage::new(Role::User, content)),
-                    "system" | "developer" => self.messages.push(ChatMessage::new(Role::System, content)),
-                    "assistant" => self.answer(ChatMessage::new(Role::Assistant, content)),
+                let role = match role {
+                    "user" => Role::User,
+                    "system" | "developer" => Role::System,
+                    "assistant" => Role::Assistant,
                     _ => {
                         let path = format!("{path}.role");
-                        let message = format!("{path} must be user, assistant, system or developer");
-                        return Err(BadRequest::field(path, message));
+                        return Err(BadRequest::about(&path, "must be user, assistant, system or developer"));
                     }
-                }
+                };
+                let content = item.content.ok_or_else(|| missing(path, "content"))?;
+                let said = said(role, &format!("{path}.content"), content, pictures)?;
+                if role == Role::Assistant { self.answer(said) } else { self.messages.push(said) }
             }
             (Some("message"), None) => return Err(missing(path, "role")),
             (Some("function_call"), _) => self.call(ToolCall {
@@ -180,15 +185,16 @@ impl Conversation {
             (Some("function_call_output"), _) => {
                 let id = item.call_id.ok_or_else(|| missing(path, "call_id"))?;
                 let output = item.output.ok_or_else(|| missing(path, "output"))?;
-                let output = text(&format!("{path}.output"), output)?;
-                self.messages.push(ChatMessage { tool_call_id: Some(id), ..ChatMessage::new(Role::Tool, output) });
+                let output = said(Role::Tool, &format!("{path}.output"), output, pictures)?;
+                self.messages.push(ChatMessage { tool_call_id: Some(id), ..output });
             }
             (Some("reasoning"), _) => {
-                let content = match item.content {
-                    Some(content) => text(&format!("{path}.content"), content)?,
-                    None => join(&format!("{path}.summary"), item.summary.unwrap_or_default())?,
+                let (path, content) = match item.content {
+                    Some(content) => (format!("{path}.content"), content),
+                    None => (format!("{path}.summary"), InputContent::Parts(item.summary.unwrap_or_default())),
                 };
-                self.reasoning = Some(content).filter(|thought| !thought.is_empty());
+                let thought = said(Role::Assistant, &path, content, pictures)?.content;
+                self.reasoning = Some(thought).filter(|thought| !thought.is_empty());
             }
             (Some(kind), _) => {
                 let path = format!("{path}.type");
@@ -219,31 +225,43 @@ impl Conversation {
     }
 }
 
-fn text(path: &str, content: InputContent) -> Result<String, BadRequest> {
-    match content {
-        InputContent::Text(text) => Ok(text),
-        InputContent::Parts(parts) => join(path, parts),
+/// What is said in `path`. Users may send pictures, and tools may return some.
+fn said(role: Role, path: &str, content: InputContent, pictures: &mut Pictures) -> Result<ChatMessage, BadRequest> {
+    let parts = match content {
+        InputContent::Text(text) => return Ok(ChatMessage::new(role, text)),
+        InputContent::Parts(parts) => parts,
+    };
+    let mut said = Said::new(role);
+    for (index, part) in parts.into_iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        match part.kind.as_deref() {
+            Some("input_text" | "output_text" | "summary_text" | "reasoning_text" | "text") => {
+                said.text(&part.text.ok_or_else(|| missing(&path, "text"))?);
+            }
+            Some("input_image") if matches!(role, Role::User | Role::Tool) => {
+                said.picture(picture(&path, part, pictures)?);
+            }
+            Some("input_image") => {
+                let path = format!("{path}.type");
+                return Err(BadRequest::about(&path, "is a picture, which only users may send and tools return"));
+            }
+            Some(kind) => {
+                let path = format!("{path}.type");
+                let reason = format!("is \"{}\", and this server takes text and pictures only", echo::value(kind));
+                return Err(BadRequest::about(&path, &reason));
+            }
+            None => return Err(missing(&path, "type")),
+        }
     }
+    Ok(said.finish())
 }
 
-fn join(path: &str, parts: Vec<InputPart>) -> Result<String, BadRequest> {
-    let part = |(index, part): (usize, InputPart)| {
-        let path = format!("{path}[{index}]");
-        match (part.kind.as_deref(), part.text) {
-            (Some("input_text" | "output_text" | "summary_text" | "reasoning_text" | "text"), Some(text)) => Ok(text),
-            (Some("input_text" | "output_text" | "summary_text" | "reasoning_text" | "text"), None) => {
-                Err(missing(&path, "text"))
-            }
-            (Some(kind), _) => {
-                let path = format!("{path}.type");
-                let message = format!("{path} is \"{}\", and this server takes text only", echo::value(kind));
-                Err(BadRequest::field(path, message))
-            }
-            (None, _) => Err(missing(&path, "type")),
-        }
-    };
-    let texts: Result<Vec<String>, _> = parts.into_iter().enumerate().map(part).collect();
-    Ok(texts?.join("\n"))
+fn picture(path: &str, part: InputPart, pictures: &mut Pictures) -> Result<Image, BadRequest> {
+    if part.file_id.is_some() {
+        return Err(BadRequest::about(&format!("{path}.file_id"), "names a file, and this server keeps none"));
+    }
+    let url = part.image_url.ok_or_else(|| missing(path, "image_url"))?;
+    pictures.at(&url).map_err(|reason| BadRequest::about(&format!("{path}.image_url"), &reason))
 }
 
 fn missing(path: &str, field: &str) -> BadRequest {
@@ -255,18 +273,23 @@ mod tests {
     use backend::{ChatMessage, Constraint, Role, ToolCall, ToolChoice};
     use serde_json::{Value, json};
 
-    use super::{LOGPROBS, Responses, responses};
+    use super::{LOGPROBS, Pictures, Responses, responses};
+
+    /// A pixel.
+    const DOT: &str = "data:image/gif;base64,R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
 
     fn read(fields: &Value) -> Result<Responses, (Option<String>, String)> {
         let mut body = json!({"model": "m", "input": "hi"});
         body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
-        responses(body.to_string().as_bytes(), 7).map_err(|error| (error.param, error.message))
+        let read = responses(body.to_string().as_bytes(), 7, &mut Pictures::default());
+        read.map_err(|error| (error.param, error.message))
     }
 
     #[test]
     fn a_bad_field_is_refused_by_name() {
         let input = |item: Value| json!({ "input": [item] });
-        let image = json!([{"type": "input_image", "image_url": "x"}]);
+        let user = |part: Value| json!({"input": [{"role": "user", "content": [part]}]});
+        let image = json!({"type": "input_image", "image_url": DOT});
         let f = json!({"type": "function", "name": "f"});
         let rows = [
             (json!({"model": null}), "model", "missing"),
@@ -278,7 +301,18 @@ mod tests {
             (input(json!({"role": "robot", "content": "a"})), "input[0].role", "must be user"),
             (input(json!({"type": "message", "content": "a"})), "input[0].role", "missing"),
             (input(json!({"role": "user"})), "input[0].content", "missing"),
-            (input(json!({"role": "user", "content": image})), "input[0].content[0].type", "text only"),
+            (user(json!({"type": "input_file"})), "input[0].content[0].type", "text and pictures only"),
+            (user(json!({"type": "input_image"})), "input[0].content[0].image_url", "missing"),
+            (
+                user(json!({"type": "input_image", "image_url": {"url": DOT}})),
+                "input[0].content[0].image_url",
+                "string",
+            ),
+            (user(json!({"type": "input_image", "image_url": "x"})), "input[0].content[0].image_url", "a data URL"),
+            (user(json!({"type": "input_image", "file_id": "file-1"})), "input[0].content[0].file_id", "keeps none"),
+            (input(json!({"role": "system", "content": [image]})), "input[0].content[0].type", "only users may send"),
+            (input(json!({"role": "assistant", "content": [image]})), "input[0].content[0].type", "only users"),
+            (input(json!({"type": "reasoning", "summary": [image]})), "input[0].summary[0].type", "only users"),
             (
                 input(json!({"role": "user", "content": [{"type": "input_text"}]})),
                 "input[0].content[0].text",
@@ -355,6 +389,23 @@ mod tests {
         assert_eq!(taken.conversation.tool_choice, ToolChoice::Named("look".into()));
         assert!(taken.conversation.single_call && taken.stream && taken.asked.options.sampling.is_greedy());
         assert_eq!(taken.asked.options.logprobs, Some(3));
+    }
+
+    #[test]
+    fn pictures_stand_where_they_were_in_what_users_say_and_tools_return() {
+        let image = json!({"type": "input_image", "image_url": DOT, "detail": "auto"});
+        let text = |text: &str| json!({"type": "input_text", "text": text});
+        let taken = read(&json!({"input": [
+            {"role": "user", "content": [text("What"), image, text("is it?"), image]},
+            {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": [image, text("a dot")]},
+        ]}))
+        .expect("a good request");
+        let said: Vec<_> = taken.conversation.messages.iter().map(|said| (said.role, said.content.as_str())).collect();
+        assert_eq!(said, [(Role::User, "What\n\nis it?\n"), (Role::Assistant, ""), (Role::Tool, "\na dot")]);
+        let places =
+            taken.conversation.messages.iter().map(|said| said.images.iter().map(|placed| placed.at).collect());
+        assert_eq!(places.collect::<Vec<Vec<_>>>(), [vec![5, 13], vec![], vec![0]]);
     }
 
     #[test]

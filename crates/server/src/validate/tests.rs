@@ -6,9 +6,13 @@ use backend::{
 };
 use serde_json::{Value, json};
 
-use super::{BadRequest, Streaming, chat, fold_seed};
+use super::{BadRequest, Chat, Pictures, Streaming, fold_seed};
 
 const MESSAGES_MAX: usize = 3;
+
+fn chat(body: &[u8], messages_max: usize) -> Result<Chat, BadRequest> {
+    super::chat(body, messages_max, &mut Pictures::default())
+}
 
 /// A good request with `changes` on top.
 fn body(changes: &Value) -> Vec<u8> {
@@ -378,7 +382,7 @@ fn pictures_stand_among_the_words() {
     assert_eq!(read(&[&text, &bare]), ("what is it?\n".to_owned(), vec![12]));
     assert_eq!(read(&[&picture, &bare]), ("\n".to_owned(), vec![0, 1]));
     let many = vec![&picture; 17];
-    assert_eq!(refused(&body(&said(&many))).param.as_deref(), Some("messages"));
+    assert_eq!(refused(&body(&said(&many))).param.as_deref(), Some("messages[0].content[16].image_url.url"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use backend::{Chat, TokenId};
 
-use super::{BadRequest, input, messages, model, read, tools, unsupported};
+use super::{BadRequest, Pictures, input, messages, model, read, tools, unsupported};
 use crate::limits::TOKENS_MAX;
 use crate::wire::tokens::{DetokenizeRequest, TemplateRequest, TokenizeRequest};
 
@@ -41,11 +41,15 @@ pub(crate) fn detokenize(body: &[u8]) -> Result<(Option<String>, Vec<TokenId>), 
 }
 
 /// Reads and checks the body of `/apply-template`: the model, and the conversation.
-pub(crate) fn template(body: &[u8], messages_max: usize) -> Result<(Option<String>, Chat), BadRequest> {
+pub(crate) fn template(
+    body: &[u8],
+    messages_max: usize,
+    pictures: &mut Pictures,
+) -> Result<(Option<String>, Chat), BadRequest> {
     let request: TemplateRequest = read::request(body, unsupported::CHAT)?;
-    let messages = messages::check(request.messages, messages_max)?;
-    let tools = tools::tools(request.tools)?;
-    Ok((some(request.model)?, Chat { messages, tools, ..Chat::default() }))
+    let (model, tools) = (some(request.model)?, tools::tools(request.tools)?);
+    let messages = messages::check(request.messages, messages_max, pictures)?;
+    Ok((model, Chat { messages, tools, ..Chat::default() }))
 }
 
 /// The name of a model, where there is one.
@@ -59,14 +63,14 @@ mod tests {
 
     use super::{detokenize, template, tokenize};
     use crate::limits::TOKENS_MAX;
-    use crate::validate::BadRequest;
+    use crate::validate::{BadRequest, Pictures};
 
     #[test]
     fn a_bad_field_is_refused_by_name() {
         type Refuse = fn(&[u8]) -> Option<BadRequest>;
         let tokenize: Refuse = |body| tokenize(body).err();
         let detokenize: Refuse = |body| detokenize(body).err();
-        let template: Refuse = |body| template(body, 9).err();
+        let template: Refuse = |body| template(body, 9, &mut Pictures::default()).err();
         let rows = [
             (tokenize, json!({}), "content"),
             (tokenize, json!({"content": 7}), "content"),

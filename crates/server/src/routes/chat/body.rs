@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
+use crate::validate::Pictures;
 
 /// The budget is counted in these.
 const KIB: usize = 1024;
@@ -36,7 +37,7 @@ impl Bodies {
         Self { budget: semaphore(budget_kib as usize), budget_kib, parsers: semaphore(cores) }
     }
 
-    /// Reads a body, and makes of it what `parse` makes of it.
+    /// Reads a body, and makes of it what `parse` makes of it, on a thread for blocking work where that takes a while.
     ///
     /// # Cancel safety
     /// Dropping the future gives up its part of the budget, or its place in the queue for one; a body that is already
@@ -51,6 +52,36 @@ impl Bodies {
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
+        let (body, share) = self.whole(body, limits).await?;
+        if body.len() <= INLINE_PARSE_MAX_BYTES {
+            return parse(&body).map_err(Into::into);
+        }
+        self.aside(share, move || parse(&body)).await
+    }
+
+    /// The same with a body that may have pictures in it.
+    ///
+    /// # Cancel safety
+    /// As [`read`](Self::read).
+    pub(crate) async fn read_with_pictures<T, E>(
+        &self,
+        body: Body,
+        limits: &HttpLimits,
+        parse: impl FnOnce(&[u8], &mut Pictures) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let (body, share) = self.whole(body, limits).await?;
+        if body.len() <= INLINE_PARSE_MAX_BYTES && !may_have_pictures(&body) {
+            return parse(&body, &mut Pictures::default()).map_err(Into::into);
+        }
+        self.aside(share, move || parse(&body, &mut Pictures::default())).await
+    }
+
+    /// All of a body, and its part of the budget.
+    async fn whole(&self, body: Body, limits: &HttpLimits) -> Result<(Bytes, OwnedSemaphorePermit), ApiError> {
         let max = limits.body_max_bytes;
         let announced = body.size_hint();
         // A client that announces too much is told so before it has sent it.
@@ -59,8 +90,7 @@ impl Bodies {
         }
         let most = announced.exact().map_or(max, |bytes| usize::try_from(bytes).unwrap_or(max));
         let share = self.share(most, limits).await?;
-        let body = read(body, limits).await?;
-        self.parse(body, share, parse).await
+        Ok((read(body, limits).await?, share))
     }
 
     /// A part of the budget. A body that is larger than all of it takes all of it.
@@ -72,22 +102,19 @@ impl Bodies {
         }
     }
 
-    async fn parse<T, E>(
+    /// Parses on a thread for blocking work.
+    async fn aside<T, E>(
         &self,
-        body: Bytes,
         share: OwnedSemaphorePermit,
-        parse: impl FnOnce(&[u8]) -> Result<T, E> + Send + 'static,
+        parse: impl FnOnce() -> Result<T, E> + Send + 'static,
     ) -> Result<T, ApiError>
     where
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
-        if body.len() <= INLINE_PARSE_MAX_BYTES && !may_have_pictures(&body) {
-            return parse(&body).map_err(Into::into);
-        }
         let parser = Arc::clone(&self.parsers).acquire_owned().await.expect("the parsers are never closed");
         let parsing = tokio::task::spawn_blocking(move || {
-            let parsed = parse(&body);
+            let parsed = parse();
             // Here and not with the future: that may be dropped while this thread goes on.
             drop((share, parser));
             parsed
@@ -149,7 +176,7 @@ mod tests {
     }
 
     async fn chat(bodies: &Bodies, body: Body, limits: &HttpLimits) -> Result<Chat, ApiError> {
-        bodies.read(body, limits, |body| validate::chat(body, 9)).await
+        bodies.read_with_pictures(body, limits, |body, pictures| validate::chat(body, 9, pictures)).await
     }
 
     /// Of unknown length, and without an end.

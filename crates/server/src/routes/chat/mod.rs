@@ -21,7 +21,7 @@ use self::stream::Chunks;
 use crate::answer::{self, Answer, Timed};
 use crate::error::ApiError;
 use crate::state::App;
-use crate::validate;
+use crate::validate::{self, Pictures};
 use crate::wire::response::ChatCompletion;
 
 /// Answers a chat. Whatever can be refused is refused before the first byte of a 200: the first token is awaited, for as
@@ -32,7 +32,8 @@ use crate::wire::response::ChatCompletion;
 pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
     let caller = Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
-    let chat = app.bodies.read(body, &app.limits, move |body| validate::chat(body, messages_max)).await?;
+    let read = move |body: &[u8], pictures: &mut Pictures| validate::chat(body, messages_max, pictures);
+    let chat = app.bodies.read_with_pictures(body, &app.limits, read).await?;
     let asked = chat.asked;
     let prompts = repeat_n(Prompt::Chat(chat.conversation), asked.choices as usize);
     let requests = (0..).zip(prompts).map(|(choice, prompt)| caller.request(&asked, choice, prompt));

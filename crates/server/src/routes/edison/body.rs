@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::edison::router::Mode;
 use crate::error::ApiError;
-use crate::validate::picture;
+use crate::validate::Pictures;
 
 /// A chat that can be answered.
 #[derive(Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub(super) fn any_json(body: &[u8]) -> Result<Value, ApiError> {
 ///
 /// # Errors
 /// Every field that is wrong, in the form that the original's clients know.
-pub(super) fn ask(body: &[u8], messages_max: usize) -> Result<Ask, ApiError> {
+pub(super) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Result<Ask, ApiError> {
     let body = &any_json(body)?;
     let mut problems = Vec::new();
     let mut wrong = |field: &str, message: &str| {
@@ -55,7 +55,8 @@ pub(super) fn ask(body: &[u8], messages_max: usize) -> Result<Ask, ApiError> {
     if mode.is_none() {
         wrong("mode", "must be auto, chat, reasoning, agent, code or work");
     }
-    let images = list(&body["images"]).ok_or_else(|| "must be a list".to_owned()).and_then(pictures);
+    let images =
+        list(&body["images"]).ok_or_else(|| "must be a list".to_owned()).and_then(|items| pictures(items, seen));
     if let Err(message) = &images {
         wrong("images", message);
     }
@@ -102,15 +103,9 @@ fn turns(items: &[Value]) -> Option<Vec<ChatMessage>> {
 }
 
 /// What is no text is passed over, as in the original.
-fn pictures(items: &[Value]) -> Result<Vec<Image>, String> {
-    let texts: Vec<(usize, &str)> =
-        items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_str()?))).collect();
-    // Counted before any is unpacked.
-    if texts.len() > picture::PICTURES_MAX {
-        return Err(format!("has {} pictures, and {} are the most", texts.len(), picture::PICTURES_MAX));
-    }
-    let read = |(at, text)| picture::from_text(text).map_err(|reason| format!("picture {} {reason}", at + 1));
-    texts.into_iter().map(read).collect()
+fn pictures(items: &[Value], seen: &mut Pictures) -> Result<Vec<Image>, String> {
+    let texts = items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_str()?)));
+    texts.map(|(at, text)| seen.either(text).map_err(|reason| format!("picture {} {reason}", at + 1))).collect()
 }
 
 fn chunks(items: &[Value]) -> Option<Vec<String>> {
@@ -122,8 +117,13 @@ fn chunks(items: &[Value]) -> Option<Vec<String>> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::ask;
+    use super::Ask;
     use crate::error::ApiError;
+    use crate::validate::Pictures;
+
+    fn ask(body: &[u8], messages_max: usize) -> Result<Ask, ApiError> {
+        super::ask(body, messages_max, &mut Pictures::default())
+    }
 
     fn wrong(body: &Value) -> Vec<String> {
         match ask(body.to_string().as_bytes(), 3) {

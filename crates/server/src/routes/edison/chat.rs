@@ -20,6 +20,7 @@ use crate::error::ApiError;
 use crate::routes::chat::Caller;
 use crate::sse::comment;
 use crate::state::App;
+use crate::validate::Pictures;
 
 /// Events that may be on their way; the service bounds how long a client may leave them unread.
 const EVENTS: usize = 8;
@@ -69,7 +70,8 @@ pub(crate) async fn stream(State(app): State<Arc<App>>, head: Parts, body: Body)
 async fn begin(app: Arc<App>, head: &Parts, body: Body, is_streamed: bool) -> Result<(String, Events), ApiError> {
     let caller = Caller::of(head)?;
     let messages_max = app.limits.messages_max;
-    let ask = app.bodies.read(body, &app.limits, move |body| ask(body, messages_max)).await?;
+    let read = move |body: &[u8], pictures: &mut Pictures| ask(body, messages_max, pictures);
+    let ask = app.bodies.read_with_pictures(body, &app.limits, read).await?;
     // An answer in one piece has no place for a sign of life.
     let keep_alive = caller.keep_alive(&app.limits).filter(|_| is_streamed);
     let id = caller.id().to_owned();

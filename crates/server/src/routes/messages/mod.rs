@@ -16,7 +16,7 @@ use crate::answer::{self, Answer, Choice};
 use crate::error::{ApiError, Fields, MessagesStyle};
 use crate::routes::chat::Caller;
 use crate::state::App;
-use crate::validate;
+use crate::validate::{self, Pictures};
 use crate::wire::messages::response::{ContentBlock, MessageAnswer, TokenCount, stop_reason};
 
 const FIELDS: Fields = Fields { constraint: "output_config.format", ..Fields::CHAT };
@@ -28,8 +28,8 @@ const FIELDS: Fields = Fields { constraint: "output_config.format", ..Fields::CH
 pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, MessagesStyle> {
     let caller = Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
-    let read = move |body: &[u8]| validate::anthropic_messages(body, messages_max);
-    let request = app.bodies.read(body, &app.limits, read).await?;
+    let read = move |body: &[u8], pictures: &mut Pictures| validate::anthropic_messages(body, messages_max, pictures);
+    let request = app.bodies.read_with_pictures(body, &app.limits, read).await?;
     let fields = Fields { options: request.asked.options.constraint.as_ref().map(|_| FIELDS.constraint), ..FIELDS };
     let fields = if request.conversation.may_call() { Fields { options: Some("tools"), ..fields } } else { fields };
     let submitted = caller.request(&request.asked, 0, Prompt::Chat(request.conversation));
@@ -57,7 +57,8 @@ pub(crate) async fn count_tokens(
 ) -> Result<Json<TokenCount>, MessagesStyle> {
     Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
-    let (model, chat) = app.bodies.read(body, &app.limits, move |body| validate::count(body, messages_max)).await?;
+    let read = move |body: &[u8], pictures: &mut Pictures| validate::count(body, messages_max, pictures);
+    let (model, chat) = app.bodies.read_with_pictures(body, &app.limits, read).await?;
     let encoding = app.service.encoding(&model).await.map_err(ApiError::from)?;
     Ok(Json(TokenCount { input_tokens: encoding.count(chat).await.map_err(ApiError::from)? }))
 }

@@ -17,7 +17,7 @@ use crate::answer::{self, Answer};
 use crate::error::{ApiError, Fields};
 use crate::routes::chat::Caller;
 use crate::state::App;
-use crate::validate;
+use crate::validate::{self, Pictures};
 use crate::wire::null::Null;
 use crate::wire::responses::response::{Echoed, Incomplete, OutputItem, ResponseObject, ResponsesUsage};
 
@@ -73,7 +73,8 @@ impl Head {
 pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
     let caller = Caller::of(&head)?;
     let items_max = app.limits.messages_max;
-    let request = app.bodies.read(body, &app.limits, move |body| validate::responses(body, items_max)).await?;
+    let read = move |body: &[u8], pictures: &mut Pictures| validate::responses(body, items_max, pictures);
+    let request = app.bodies.read_with_pictures(body, &app.limits, read).await?;
     let options = match (&request.asked.options.constraint, request.conversation.may_call()) {
         (Some(_), _) => Some(FIELDS.constraint),
         (None, may_call) => may_call.then_some("tools"),

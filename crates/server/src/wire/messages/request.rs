@@ -44,7 +44,8 @@ pub(crate) struct MessageEntry {
 /// What is said: a text, or an array of blocks.
 pub(crate) type Blocks = TextOr<Block>;
 
-/// One block. What belongs to kinds that are not taken is not read.
+/// One block: `text`, and in what the user says `image` and `tool_result`, in an answer `thinking`, `redacted_thinking` and
+/// `tool_use`. What belongs to kinds that are not taken is not read.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct Block {
     #[serde(rename = "type")]
@@ -62,6 +63,20 @@ pub(crate) struct Block {
     #[schema(no_recursion)]
     pub(crate) content: Option<Blocks>,
     pub(crate) is_error: Option<bool>,
+    /// Of `image`.
+    pub(crate) source: Option<PictureSource>,
+}
+
+/// Where a picture is.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
+pub(crate) struct PictureSource {
+    /// "base64" or "url".
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    /// Of `base64`. What kind of picture it is shows in the data.
+    pub(crate) data: Option<String>,
+    /// Of `url`.
+    pub(crate) url: Option<String>,
 }
 
 /// A tool.

@@ -56,11 +56,16 @@ pub(crate) struct InputItem {
 /// A text, or parts.
 pub(crate) type InputContent = TextOr<InputPart>;
 
+/// One part: a text, or in what users say and tools return `input_image`.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 pub(crate) struct InputPart {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
     pub(crate) text: Option<String>,
+    /// Of `input_image`: the picture's URL.
+    pub(crate) image_url: Option<String>,
+    /// Of `input_image`, and refused: nothing is kept that it could name.
+    pub(crate) file_id: Option<String>,
 }
 
 /// A tool.
