@@ -85,15 +85,17 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
     let mut words = Words::new(name, words);
     let command = match name.as_str() {
         "help" | "--help" | "-h" => Command::Help,
+        // The simulator has a help of its own.
+        name if name != "sim" && words.asks_for_help() => return Ok(Command::Help),
         "serve" => {
             Command::Serve { install: words.install(), release: words.flag("--release"), rest: words.take_rest() }
         }
         "test" => Command::Test { install: words.install(), rest: words.take_rest() },
         "ci" => Command::Ci { install: words.install(), steps: words.take_names() },
-        "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.take_rest().pop() },
-        "shuttle" => Command::Shuttle { iterations: words.number("--iterations")?, filter: words.take_rest().pop() },
-        "mutants" => Command::Mutants { base: words.value("--in-diff")?, filter: words.take_rest().pop() },
-        "planted" => Command::Planted { filter: words.take_rest().pop() },
+        "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.filter()? },
+        "shuttle" => Command::Shuttle { iterations: words.number("--iterations")?, filter: words.filter()? },
+        "mutants" => Command::Mutants { base: words.value("--in-diff")?, filter: words.filter()? },
+        "planted" => Command::Planted { filter: words.filter()? },
         "bench" => {
             let pictures = words.value("--svg")?;
             Command::Bench { what: words.take_names(), pictures, rest: words.take_rest() }
@@ -140,6 +142,10 @@ impl Words {
         Self { command: command.to_owned(), own, rest }
     }
 
+    fn asks_for_help(&self) -> bool {
+        self.own.iter().any(|word| ["--help", "-h"].contains(&word.as_str()))
+    }
+
     fn flag(&mut self, name: &str) -> bool {
         let before = self.own.len();
         self.own.retain(|word| word != name);
@@ -182,6 +188,16 @@ impl Words {
         names
     }
 
+    /// Part of the names of what is to run. One at most: who names two and has only the last one run would take the first
+    /// for passed.
+    fn filter(&mut self) -> Outcome<Option<String>> {
+        let mut words = self.take_rest();
+        if let [_, second, ..] = words.as_slice() {
+            return Err(Failure::usage(format!("`{}` takes one filter, and `{second}` is another", self.command)));
+        }
+        Ok(words.pop())
+    }
+
     /// Refuses what nobody has taken.
     fn finish(self) -> Outcome {
         let Some(word) = self.own.first().or(self.rest.first()) else {
@@ -190,6 +206,7 @@ impl Words {
         let hint = match self.command.as_str() {
             "serve" => ": arguments for the server go after `--`",
             "test" => ": arguments for `cargo test` go after `--`",
+            "loom" | "shuttle" | "mutants" | "planted" => ": part of a name goes after `--`",
             _ => "",
         };
         Err(Failure::usage(format!("`{}` does not know `{word}`{hint}", self.command)))
@@ -284,6 +301,18 @@ mod tests {
             assert_eq!(failure, Failure::usage(failure.message().lines().next().unwrap_or("")), "{line}");
         }
         assert!(parsed("serve --port 1").unwrap_err().message().contains("go after `--`"));
+        assert!(parsed("loom cancel").unwrap_err().message().contains("goes after `--`"));
+    }
+
+    #[test]
+    fn a_second_filter_is_refused_with_its_name() {
+        assert!(parsed("planted -- waker lane").unwrap_err().message().contains("`lane` is another"));
+    }
+
+    #[test]
+    fn help_may_be_asked_for_after_a_command() {
+        assert_eq!(parsed("mutants --help"), Ok(Command::Help));
+        assert_ne!(parsed("serve -- --help"), Ok(Command::Help), "that is the server's");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 #[cfg(any(model_locks_loom, model_locks_shuttle))]
 pub use imp::unwinding;
-pub(crate) use imp::{AtomicBool, Mutex, Parker, contain, panicking};
+pub(crate) use imp::{AtomicBool, Mutex, Parker, contain, panicking, seat};
 
 use crate::core::Effects;
 
@@ -41,10 +41,12 @@ mod imp {
 
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Condvar, MutexGuard, PoisonError, TryLockError};
     use std::task::{Wake, Waker};
 
-    /// A mutex that ignores poison: a section runs no foreign code, so it does not panic unless there is a bug here.
+    /// A mutex that ignores poison. The lock's sections run no foreign code, so they do not panic unless there is a bug here;
+    /// those of the registry compare names, and change nothing while they do.
     pub(crate) struct Mutex<S>(std::sync::Mutex<S>);
 
     impl<S> Mutex<S> {
@@ -56,6 +58,29 @@ mod imp {
         pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
+
+        /// `None` if somebody has it, the caller included.
+        #[inline]
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, S>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        }
+    }
+
+    thread_local! {
+        static SEAT: usize = NEXT_SEAT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    static NEXT_SEAT: AtomicUsize = AtomicUsize::new(0);
+
+    /// A number of the calling thread. Threads get them in turn, when they first ask.
+    #[inline]
+    pub(crate) fn seat() -> usize {
+        // No thread-local is left while the thread's last destructors run.
+        SEAT.try_with(|seat| *seat).unwrap_or_default()
     }
 
     /// Puts a thread to sleep until its waker is woken. It does not use the thread's park token, which belongs to
@@ -138,6 +163,7 @@ mod imp {
 
     pub(crate) use checker::sync::atomic::AtomicBool;
 
+    use checker::sync::atomic::{AtomicUsize, Ordering};
     use checker::sync::{Condvar, MutexGuard};
 
     pub(crate) struct Mutex<S>(checker::sync::Mutex<S>);
@@ -150,6 +176,23 @@ mod imp {
         pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
             self.0.lock().expect("a panic ends the model, so nobody finds a poisoned mutex")
         }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, S>> {
+            self.0.try_lock().ok()
+        }
+    }
+
+    checker::thread_local! {
+        static SEAT: usize = NEXT_SEAT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    // One for each execution: numbers that went on from one to the next would make it another program each time.
+    checker::lazy_static! {
+        static ref NEXT_SEAT: AtomicUsize = AtomicUsize::new(0);
+    }
+
+    pub(crate) fn seat() -> usize {
+        SEAT.with(|seat| *seat)
     }
 
     pub(crate) struct Parker {

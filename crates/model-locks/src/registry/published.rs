@@ -1,7 +1,8 @@
 //! A value that every thread reads and hardly any changes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
+
+use crate::sync::{Mutex, seat};
 
 /// Copies of one value, so that threads that read at once touch different memory: readers of one reader-writer lock all
 /// write to its count of readers, and wait for each other's caches. Known as a *big-reader lock* (`brlock` of Linux 2.4).
@@ -21,11 +22,8 @@ pub(super) struct Published<N> {
 #[repr(align(128))]
 struct Copy<N>(Mutex<N>);
 
-const COPIES: usize = 16;
-
-fn lock<X>(mutex: &Mutex<X>) -> MutexGuard<'_, X> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Two are enough for a model checker to see a change that one copy shows and another does not.
+const COPIES: usize = if cfg!(any(model_locks_loom, model_locks_shuttle)) { 2 } else { 16 };
 
 impl<N: Clone> Published<N> {
     pub(super) fn new(value: N) -> Self {
@@ -36,29 +34,27 @@ impl<N: Clone> Published<N> {
     /// Looks something up in the value as it is now. A change waits until it is done.
     #[inline]
     pub(super) fn read<R>(&self, look_up: impl FnOnce(&N) -> R) -> R {
-        let copy = COPY.try_with(|copy| *copy).unwrap_or_default();
-        match self.copies[copy].0.try_lock() {
-            Ok(value) => look_up(&value),
-            Err(TryLockError::Poisoned(value)) => look_up(&value.into_inner()),
-            Err(TryLockError::WouldBlock) => look_up(&self.now()),
+        match self.copies[seat() % COPIES].0.try_lock() {
+            Some(value) => look_up(&value),
+            None => look_up(&self.now()),
         }
     }
 
     /// The value as it is now. What is done with it is done outside of all locks.
     pub(super) fn now(&self) -> Arc<N> {
-        Arc::clone(&lock(&self.spare))
+        Arc::clone(&self.spare.lock())
     }
 
     /// Changes the value, unless the change fails. Changes come one after another; readers go on meanwhile, with the old
     /// value.
     pub(super) fn change<R, E>(&self, change: impl FnOnce(&mut N) -> Result<R, E>) -> Result<R, E> {
-        let writer = lock(&self.writer);
+        let writer = self.writer.lock();
         let mut value = N::clone(&self.now());
         let result = change(&mut value)?;
         let fresh = self.copies.iter().map(|_| value.clone()).collect::<Vec<_>>();
-        let mut copies = self.copies.iter().map(|copy| lock(&copy.0)).collect::<Vec<_>>();
+        let mut copies = self.copies.iter().map(|copy| copy.0.lock()).collect::<Vec<_>>();
         // First of all, while nobody reads a copy. Whoever finds one unlocked later finds the new value, in it as here.
-        let spare = std::mem::replace(&mut *lock(&self.spare), Arc::new(value));
+        let spare = std::mem::replace(&mut *self.spare.lock(), Arc::new(value));
         let old = copies.iter_mut().zip(fresh).map(|(copy, fresh)| std::mem::replace(&mut **copy, fresh));
         let old = old.collect::<Vec<_>>();
         drop(copies);
@@ -69,15 +65,9 @@ impl<N: Clone> Published<N> {
     }
 }
 
-thread_local! {
-    /// Which copy this thread reads.
-    static COPY: usize = NEXT.fetch_add(1, Ordering::Relaxed) % COPIES;
-}
-
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-#[cfg(test)]
+#[cfg(all(test, not(any(model_locks_loom, model_locks_shuttle))))]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     use super::*;
@@ -88,20 +78,20 @@ mod tests {
         let published = Published::new(1);
         let copies = &published.copies;
         let (first, last) = (&copies[0].0, &copies[COPIES - 2].0);
-        let reader = lock(&copies[COPIES - 1].0);
+        let reader = copies[COPIES - 1].0.lock();
         thread::scope(|scope| {
             scope.spawn(|| published.change(|value| Ok::<_, ()>(std::mem::replace(value, 2))));
             // The change begins at the first copy, and stops at the one that is held here.
-            while !(first.try_lock().is_err() && last.try_lock().is_err()) {
+            while first.try_lock().is_some() || last.try_lock().is_some() {
                 assert_eq!(last.try_lock().map_or(1, |copy| *copy), 1, "the last but one shows it, the last does not");
                 thread::yield_now();
             }
-            assert!(first.try_lock().is_err(), "the first copy is to be read although the last is not replaced");
+            assert!(first.try_lock().is_none(), "the first copy is to be read although the last is not replaced");
             assert_eq!(*published.now(), 1, "the spare value shows it");
             assert_eq!(published.read(|value| *value), 1, "a reader sees it, or waits");
             drop(reader);
         });
-        assert!(copies.iter().all(|copy| *lock(&copy.0) == 2) && *published.now() == 2, "all show it");
+        assert!(copies.iter().all(|copy| *copy.0.lock() == 2) && *published.now() == 2, "all show it");
     }
 
     /// Comparing names is foreign code, and may look names up.
@@ -116,10 +106,10 @@ mod tests {
     fn one_who_reads_may_read_although_a_change_waits_for_it() {
         let published = Published::new(1);
         let first = &published.copies[0].0;
-        let reader = lock(&published.copies[COPIES - 1].0);
+        let reader = published.copies[COPIES - 1].0.lock();
         thread::scope(|scope| {
             scope.spawn(|| published.change(|value| Ok::<_, ()>(std::mem::replace(value, 2))));
-            while first.try_lock().is_ok() {
+            while first.try_lock().is_some() {
                 thread::yield_now();
             }
             // Sixteen threads have copies of their own, and each is locked, by the change or by the reader.

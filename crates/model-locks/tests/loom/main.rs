@@ -13,6 +13,7 @@ mod fair;
 mod lanes;
 mod leaving;
 mod observing;
+mod registry;
 mod several;
 mod support;
 mod sweep;

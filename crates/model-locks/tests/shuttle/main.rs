@@ -14,5 +14,6 @@ mod lanes;
 mod mixes;
 mod order;
 mod parking;
+mod registry;
 mod several;
 mod support;
