@@ -3,6 +3,7 @@
 //!
 //! Not here: what happens while a waker is cloned. Safe code cannot act there; the model checker runs through that gap.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
@@ -273,6 +274,56 @@ fn values_are_dropped_with_the_last_handle() {
     assert_eq!(drops.load(Ordering::SeqCst), 0, "the lease keeps its lock alive");
     drop(lease);
     assert_eq!(drops.load(Ordering::SeqCst), 3);
+}
+
+/// A value whose destructor panics when it is told to.
+struct Bomb {
+    armed: bool,
+    drops: Arc<AtomicUsize>,
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.drops.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.armed, "the destructor of a value");
+    }
+}
+
+/// The panic reaches whoever drops the value, outside of the mutex, and what was held then is out of service as after any
+/// panic. Method: the same ways out as above, each with a value that panics.
+#[test]
+fn a_value_that_panics_when_it_is_dropped_harms_nobody_else() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let value = |armed| Bomb { armed, drops: Arc::clone(&drops) };
+    let panics =
+        |run: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "the panic was swallowed");
+    let lock = ModelLock::new([value(true), value(false)], Policy::default());
+    let lane = lock.snapshot().lanes[0].id;
+
+    panics(&mut || {
+        let mut lease = lock.try_acquire(Ask::default().prefer(lane)).expect("two lanes are free");
+        *lease = value(true);
+    });
+    assert_eq!((lock.counts().free, lock.counts().quarantined), (1, 1), "replaced in a lease");
+    panics(&mut || {
+        let mut repair = lock.repair().expect("one lane is in quarantine");
+        *repair = value(true);
+    });
+    assert_eq!((lock.counts().free, lock.counts().quarantined), (1, 1), "replaced in a repair");
+    panics(&mut || drop(lock.repair().expect("one lane is in quarantine").retire()));
+    assert_eq!((lock.counts().free, lock.counts().quarantined), (1, 0), "retired");
+    lock.add_lane(value(true)).expect("the lock is open");
+    lock.close();
+    panics(&mut || drop(lock.add_lane(value(true))));
+
+    assert_eq!(drops.load(Ordering::SeqCst), 4);
+    let mut lock = Some(lock);
+    panics(&mut || drop(lock.take()));
+    assert_eq!(
+        drops.load(Ordering::SeqCst),
+        6,
+        "with the last handle every value is dropped, the one that panics included"
+    );
 }
 
 /// A waker whose destructor panics is contained like one that panics when it is woken.
