@@ -94,6 +94,16 @@ mod tests {
         assert!(copies.iter().all(|copy| *copy.0.lock() == 2) && *published.now() == 2, "all show it");
     }
 
+    /// More than there are copies of, and more than that many times over.
+    #[test]
+    fn any_number_of_threads_may_read() {
+        let published = Published::new(1);
+        for _ in 0..=COPIES * COPIES {
+            let value = thread::scope(|scope| scope.spawn(|| published.read(|value| *value)).join());
+            assert!(value.is_ok_and(|value| value == 1));
+        }
+    }
+
     /// Comparing names is foreign code, and may look names up.
     #[test]
     fn one_who_reads_may_read() {
