@@ -19,10 +19,10 @@ use backend::{
     Chat, EncodedPrompt, FinishReason, GenerateOptions, GenerateRequest, Prompt, TextAssembler, Token, TokenId, Tool,
     ToolChoice,
 };
-use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token::data::LlamaTokenData;
 
 use self::numbering::Numbering;
 use crate::constraint::{Constraints, Form, Guard};
@@ -66,6 +66,8 @@ pub(crate) struct Answering {
     n_tokens: u32,
     /// The bytes of the latest token; kept for its memory.
     piece: Vec<u8>,
+    /// What the latest token was chosen from; kept for its memory.
+    candidates: Vec<LlamaTokenData>,
 }
 
 /// One more token.
@@ -199,6 +201,7 @@ impl Answerer {
             n_tokens_max: request.max_tokens.min(room),
             n_tokens: 0,
             piece: Vec::new(),
+            candidates: Vec::new(),
         })
     }
 }
@@ -229,19 +232,16 @@ impl Answering {
         self.n_tokens
     }
 
-    /// Chooses the next token from the logits at a place of the latest batch, and says what it adds to the answer.
+    /// Chooses the next token from the logits after the latest one, and says what it adds to the answer.
     ///
     /// # Errors
     /// See [`Trouble`]. There is no further step after an error.
-    ///
-    /// # Panics
-    /// Where the batch asked for no logits at that place. In the sampler that would end the process.
-    pub(crate) fn next(&mut self, context: &LlamaContext<'_>, place: i32) -> Result<Step, Trouble> {
+    pub(crate) fn next(&mut self, logits: &[f32]) -> Result<Step, Trouble> {
         debug_assert!(!self.is_over(), "no token is left to choose");
-        let token = self.choose(context, place)?;
+        let token = self.choose(logits)?;
         self.n_tokens += 1;
         let vocab = self.answerer.model.vocab();
-        let logprob = self.logprobs.map(|n_top| logprobs::tell(&vocab, context.get_logits_ith(place), token, n_top));
+        let logprob = self.logprobs.map(|n_top| logprobs::tell(&vocab, logits, token, n_top));
         let mut event = Token { logprob, ..Token::default() };
         if vocab.is_eog(token) {
             self.conclude(&mut event);

@@ -1,25 +1,25 @@
 //! The choice of a token: by the chain alone, or among those that a constraint allows.
 
 use backend::TokenId;
-use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
+use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
 use super::{Answering, Trouble};
 use crate::constraint::Guard;
 
 const NO_NUMBERS: &str = "the model computed no numbers";
+const NO_CHOICE: &str = "the sampler chose nothing";
 
 impl Answering {
     /// Chooses a token. The chain and the guard remember it.
-    pub(super) fn choose(&mut self, context: &LlamaContext<'_>, place: i32) -> Result<LlamaToken, Trouble> {
-        let logits = context.get_logits_ith(place);
+    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, Trouble> {
         // What must look like something is the answer, not the thoughts before it.
         let guard = if self.reader.is_thinking() { None } else { self.guard.take() };
         let token = match guard {
-            None => self.choose_freely(context, place)?,
+            None => self.choose_freely(logits)?,
             Some(mut guard) => {
-                let token = self.choose_guarded(&mut guard, context, place)?;
+                let token = self.choose_guarded(&mut guard, logits)?;
                 self.guard = Some(guard);
                 token
             }
@@ -34,8 +34,27 @@ impl Answering {
         }
     }
 
-    fn choose_freely(&mut self, context: &LlamaContext<'_>, place: i32) -> Result<LlamaToken, Trouble> {
-        let token = self.chain.sample(context, place);
+    /// What can be chosen, with what the chain chose of it.
+    fn propose(&mut self, logits: &[f32]) -> LlamaTokenDataArray {
+        let mut candidates = self.candidates(logits);
+        candidates.apply_sampler(&mut self.chain);
+        candidates
+    }
+
+    /// Every token with its logit, in the memory of the latest choice.
+    fn candidates(&mut self, logits: &[f32]) -> LlamaTokenDataArray {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        candidates.extend((0..).zip(logits).map(|(id, &logit)| LlamaTokenData::new(LlamaToken::new(id), logit, 0.0)));
+        LlamaTokenDataArray::new(candidates, false)
+    }
+
+    fn choose_freely(&mut self, logits: &[f32]) -> Result<LlamaToken, Trouble> {
+        let candidates = self.propose(logits);
+        let chosen = candidates.selected_token();
+        self.candidates = candidates.data;
+        let token = chosen.ok_or_else(|| Trouble::Engine(NO_CHOICE.to_string()))?;
+        self.chain.accept(token);
         if self.is_forbidden(token) {
             return Err(Trouble::Request("logit_bias forbids every token that could follow".to_string()));
         }
@@ -44,18 +63,13 @@ impl Answering {
 
     /// Chooses as if there were no constraint, which is cheap and mostly right, and only then among what it allows.
     /// Both together choose as often as if the constraint had come first.
-    fn choose_guarded(
-        &mut self,
-        guard: &mut Guard,
-        context: &LlamaContext<'_>,
-        place: i32,
-    ) -> Result<LlamaToken, Trouble> {
-        let mut candidates = context.token_data_array_ith(place);
-        candidates.apply_sampler(&mut self.chain);
+    fn choose_guarded(&mut self, guard: &mut Guard, logits: &[f32]) -> Result<LlamaToken, Trouble> {
+        let candidates = self.propose(logits);
         let first = candidates.selected_token().filter(|&token| !self.is_forbidden(token));
+        self.candidates = candidates.data;
         let token = match first {
             Some(token) if guard.allows(token, self.ends(token)).map_err(Trouble::Request)? => token,
-            _ => self.choose_among_allowed(guard, context, place)?,
+            _ => self.choose_among_allowed(guard, logits)?,
         };
         self.chain.accept(token);
         if !self.ends(token) {
@@ -64,16 +78,11 @@ impl Answering {
         Ok(token)
     }
 
-    fn choose_among_allowed(
-        &mut self,
-        guard: &mut Guard,
-        context: &LlamaContext<'_>,
-        place: i32,
-    ) -> Result<LlamaToken, Trouble> {
-        let mut candidates = context.token_data_array_ith(place);
-        if candidates.data.iter().any(|candidate| candidate.logit().is_nan()) {
+    fn choose_among_allowed(&mut self, guard: &mut Guard, logits: &[f32]) -> Result<LlamaToken, Trouble> {
+        if logits.iter().any(|logit| logit.is_nan()) {
             return Err(Trouble::Engine(NO_NUMBERS.to_string()));
         }
+        let mut candidates = self.candidates(logits);
         guard.filter(&mut candidates).map_err(Trouble::Request)?;
         let end = candidates.data.iter().map(LlamaTokenData::id).find(|&token| self.ends(token));
         candidates.data.retain(|candidate| !self.is_forbidden(candidate.id()));
@@ -84,7 +93,7 @@ impl Answering {
             });
         }
         candidates.apply_sampler(&mut self.chain);
-        candidates.selected_token().ok_or_else(|| Trouble::Engine("the sampler chose nothing".to_string()))
+        candidates.selected_token().ok_or_else(|| Trouble::Engine(NO_CHOICE.to_string()))
     }
 
     fn is_forbidden(&self, token: LlamaToken) -> bool {

@@ -4,6 +4,9 @@
 //! lane alone must give the text that it gives with an empty cache. So it uses again only whole steps that begin where
 //! a new run would begin them; the tokens of an answer, computed one by one, are computed anew. A lane that is computed
 //! together with others has no such text to keep, and uses everything.
+//!
+//! The logits after the latest prompt are kept as well. Where the same prompt comes again, and the cache still holds it as it
+//! was computed, its answer begins from them at once. They are one row: four bytes for each token of the vocabulary.
 
 use llama_cpp_2::token::LlamaToken;
 
@@ -30,11 +33,15 @@ pub(super) struct Cache {
     n_in_steps: usize,
     /// By how much the next position is behind the number of tokens. Some models give all parts of a picture few positions.
     lag: usize,
+    /// How many tokens from the front were the latest prompt, if its logits are kept.
+    n_prompt: Option<usize>,
+    /// Those logits; without a prompt they are nobody's, and kept for their memory.
+    logits: Vec<f32>,
 }
 
 impl Cache {
     pub(super) fn new(step: usize) -> Self {
-        Self { step, tokens: Vec::new(), n_in_steps: 0, lag: 0 }
+        Self { step, tokens: Vec::new(), n_in_steps: 0, lag: 0, n_prompt: None, logits: Vec::new() }
     }
 
     /// How many tokens it holds.
@@ -47,11 +54,15 @@ impl Cache {
         self.tokens.len() - self.lag
     }
 
-    /// How many tokens of a prompt need not be computed again. At least one always does, for its logits.
+    /// How many tokens of a prompt need not be computed again. At least one always does, for its logits, unless they are
+    /// [kept](Self::logits): then it may be all.
     pub(super) fn reusable(&self, prompt: &[LlamaToken], reuse: Reuse) -> usize {
         // A picture is only known by its number in the prompt, and the first of one conversation is not that of another.
         let same = |(held, wanted): &(&LlamaToken, &LlamaToken)| held == wanted && !is_picture(**held);
         let common = self.tokens.iter().zip(prompt).take_while(same).count();
+        if reuse != Reuse::Never && common == prompt.len() && self.n_prompt == Some(common) {
+            return common;
+        }
         let most = common.min(prompt.len().saturating_sub(1));
         match reuse {
             Reuse::Never => 0,
@@ -64,6 +75,7 @@ impl Cache {
     pub(super) fn cut(&mut self, len: usize) {
         self.tokens.truncate(len);
         self.lag = 0;
+        self.n_prompt = self.n_prompt.filter(|&n_prompt| n_prompt <= len);
         self.n_in_steps = self.n_in_steps.min(len) / self.step * self.step;
     }
 
@@ -79,6 +91,18 @@ impl Cache {
             self.n_in_steps += self.step;
         }
         self.tokens.extend_from_slice(tokens);
+    }
+
+    /// Keeps the logits after the tokens that it holds, which are a whole prompt.
+    pub(super) fn keep_logits(&mut self, logits: &[f32]) {
+        self.n_prompt = Some(self.tokens.len());
+        self.logits.clear();
+        self.logits.extend_from_slice(logits);
+    }
+
+    /// The logits after a prompt of which nothing is left to compute: all that it holds.
+    pub(super) fn logits(&self) -> Option<&[f32]> {
+        (self.n_prompt == Some(self.tokens.len())).then_some(self.logits.as_slice())
     }
 }
 
@@ -118,7 +142,7 @@ mod tests {
         assert_eq!(reusable([]), [0, 0, 0]);
     }
 
-    /// The last token is computed again, or there would be no logits to choose the next one from.
+    /// The last token is computed again where there are no logits to choose the next one from.
     #[test]
     fn one_token_is_left_to_compute() {
         assert_eq!(reusable(0..8), [0, 4, 7]);
@@ -160,6 +184,33 @@ mod tests {
         assert_eq!((cache.len(), cache.position()), (7, 4));
         cache.cut(2);
         assert_eq!((cache.len(), cache.position()), (2, 2));
+    }
+
+    /// The same prompt needs nothing, one that is longer or shorter gets nothing of it, and neither does one after the cache
+    /// was cut within it: what is computed there again may be of other steps.
+    #[test]
+    fn logits_are_for_the_very_prompt_that_they_came_from() {
+        let mut cache = Cache::new(4);
+        for step in [0..4, 4..8, 8..10] {
+            cache.push(&tokens(step));
+        }
+        cache.keep_logits(&[0.5, 0.25]);
+        assert_eq!(cache.logits(), Some(&[0.5, 0.25][..]));
+        cache.push(&tokens(10..11));
+        assert_eq!(cache.logits(), None, "a token was computed since");
+        let all = |cache: &Cache, prompt: &[LlamaToken]| {
+            [Reuse::Never, Reuse::Steps, Reuse::Tokens].map(|reuse| cache.reusable(prompt, reuse))
+        };
+        assert_eq!(all(&cache, &tokens(0..10)), [0, 10, 10]);
+        assert_eq!(all(&cache, &tokens(0..11)), [0, 8, 10]);
+        assert_eq!(all(&cache, &tokens(0..9)), [0, 8, 8]);
+        assert_eq!(all(&cache, &tokens((0..9).chain([99]))), [0, 8, 9]);
+        cache.cut(10);
+        assert_eq!(cache.logits(), Some(&[0.5, 0.25][..]));
+        cache.cut(9);
+        assert_eq!(cache.logits(), None);
+        cache.push(&tokens(9..10));
+        assert_eq!((cache.logits(), all(&cache, &tokens(0..10))), (None, [0, 8, 9]));
     }
 
     #[test]

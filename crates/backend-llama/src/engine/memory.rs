@@ -43,7 +43,8 @@ fn of(model: &LlamaModel, spec: &ModelSpec) -> MemoryEstimate {
     MemoryEstimate {
         weights: model.size(),
         cache: per_token * u64::from(context_len(spec, model)) * lanes * replicas,
-        compute: step * (vocabulary + ROWS * width) * NUMBER * replicas,
+        // Beside a step, the logits that each lane keeps of its prompt.
+        compute: (step * (vocabulary + ROWS * width) + lanes * vocabulary) * NUMBER * replicas,
     }
 }
 

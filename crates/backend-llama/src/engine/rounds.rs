@@ -136,7 +136,13 @@ impl<'model> Engine<'model> {
             }
         }
         slot.cache.cut(n_cached);
-        slot.task = Some(Task::new(job, working, answering, n_cached));
+        let task = slot.task.insert(Task::new(job, working, answering, n_cached));
+        if task.next(n_cached).is_none()
+            && let Some(logits) = slot.cache.logits()
+        {
+            let chosen = catch_unwind(AssertUnwindSafe(|| task.choose(logits)));
+            self.settle(lane, chosen);
+        }
     }
 
     fn reset(&mut self, lane: usize) -> Result<(), LaneBroken> {
@@ -292,21 +298,28 @@ impl<'model> Engine<'model> {
     fn advance(&mut self, shares: &[Share], computed: Computed) {
         for (i, share) in shares.iter().enumerate() {
             let advanced = catch_unwind(AssertUnwindSafe(|| self.advance_lane(i, share, computed)));
-            let reason = match advanced {
-                Ok(Ok(())) => continue,
-                Ok(Err(Trouble::Request(reason))) => {
-                    if let Some(task) = &mut self.slots[share.lane].task {
-                        task.fail(GenerateError::Failed { reason });
-                    }
-                    continue;
-                }
-                Ok(Err(Trouble::Engine(reason))) => reason,
-                Err(panic) => panic_text(&*panic),
-            };
-            self.fail(share.lane, reason);
-            // The logits of the others went with the context; their tokens are computed again.
-            return;
+            if !self.settle(share.lane, advanced) {
+                // The logits of the others went with the context; their tokens are computed again.
+                return;
+            }
         }
+    }
+
+    /// Ends the task of a lane that could not go on. `false` where the context was given up for it.
+    fn settle(&mut self, lane: usize, outcome: std::thread::Result<Result<(), Trouble>>) -> bool {
+        let reason = match outcome {
+            Ok(Ok(())) => return true,
+            Ok(Err(Trouble::Request(reason))) => {
+                if let Some(task) = &mut self.slots[lane].task {
+                    task.fail(GenerateError::Failed { reason });
+                }
+                return true;
+            }
+            Ok(Err(Trouble::Engine(reason))) => reason,
+            Err(panic) => panic_text(&*panic),
+        };
+        self.fail(lane, reason);
+        false
     }
 
     fn advance_lane(&mut self, i: usize, share: &Share, computed: Computed) -> Result<(), Trouble> {
@@ -325,20 +338,13 @@ impl<'model> Engine<'model> {
             return Ok(());
         }
         // No prompt ends in a picture, so that these are places of tokens.
-        let place = self.places[i];
+        let logits = context.get_logits_ith(self.places[i]);
+        if slot.cache.len() == task.n_prompt() {
+            slot.cache.keep_logits(logits);
+        }
         // What failed before is computed now, by itself.
         self.suspects.retain(|lane| *lane != share.lane);
-        #[cfg(test)]
-        task.trip().map_err(Trouble::Engine)?;
-        if task.answering.is_over() {
-            task.finish(FinishReason::Length);
-            return Ok(());
-        }
-        #[cfg(test)]
-        task.overhear(context.get_logits_ith(place));
-        let step = task.answering.next(context, place)?;
-        task.go_on(step);
-        Ok(())
+        task.choose(logits)
     }
 
     /// Finds out which lane a failed step is to be blamed on. Without a reason, the cache is full.

@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::job::Job;
 use super::schedule::Kind;
-use crate::answering::{self, Answering, Step, is_picture, picture_number};
+use crate::answering::{self, Answering, Step, Trouble, is_picture, picture_number};
 
 /// A generation under way.
 pub(super) struct Task {
     job: Box<Job>,
-    pub(super) answering: Answering,
+    answering: Answering,
     /// The prompt, and the answer as far as it is to be computed. Those that the cache lacks come next.
     pub(super) tokens: Vec<LlamaToken>,
     n_prompt: usize,
@@ -92,8 +92,31 @@ impl Task {
         }
     }
 
+    /// Tokens of the prompt.
+    pub(super) fn n_prompt(&self) -> usize {
+        self.n_prompt
+    }
+
+    /// Goes on after what was computed for its latest token: chooses the next one, or ends.
+    ///
+    /// # Errors
+    /// As [`Answering::next`].
+    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<(), Trouble> {
+        #[cfg(test)]
+        self.trip().map_err(Trouble::Engine)?;
+        if self.answering.is_over() {
+            self.finish(FinishReason::Length);
+            return Ok(());
+        }
+        #[cfg(test)]
+        self.overhear(logits);
+        let step = self.answering.next(logits)?;
+        self.go_on(step);
+        Ok(())
+    }
+
     /// Takes the next token: reports it, and has it computed or ends.
-    pub(super) fn go_on(&mut self, step: Step) {
+    fn go_on(&mut self, step: Step) {
         self.tell(Ok(Event::Token(step.event)));
         match step.end {
             Some(reason) => self.finish(reason),
@@ -140,7 +163,7 @@ impl Task {
 
     /// What a test planted, once the prompt is computed.
     #[cfg(test)]
-    pub(super) fn trip(&mut self) -> Result<(), String> {
+    fn trip(&mut self) -> Result<(), String> {
         use super::job::Fault;
         match self.job.fault.take() {
             None | Some(Fault::Step) => Ok(()),
@@ -161,7 +184,7 @@ impl Task {
 
     /// Tells a test what the next token is chosen from.
     #[cfg(test)]
-    pub(super) fn overhear(&self, logits: &[f32]) {
+    fn overhear(&self, logits: &[f32]) {
         if let Some(listener) = &self.job.listener {
             let _ = listener.send(logits.to_vec());
         }

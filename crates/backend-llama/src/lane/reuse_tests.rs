@@ -77,8 +77,8 @@ impl Numbers {
 
 /// A lane that uses its cache again gives the same text as one that never does, and computes it from the same logits,
 /// bit by bit. Greedy and sampled, with 8-bit and with 16-bit weights.
-/// Method: conversations that go on, go back and begin anew; each request with the cache and without. In between an
-/// answer is broken off, which leaves the cache anywhere.
+/// Method: conversations that go on, go back and begin anew; each request with the cache, once more at once, which computes
+/// nothing of its prompt, and without. In between an answer is broken off, which leaves the cache anywhere.
 async fn reuse_changes_no_bit(loaded: crate::load::Loaded) {
     let mut instance = Instance::new(loaded);
     let (mut numbers, mut messages, mut n_cached) = (Numbers(7), Vec::new(), 0);
@@ -98,10 +98,13 @@ async fn reuse_changes_no_bit(loaded: crate::load::Loaded) {
             instance.heard.try_iter().for_each(drop);
         }
         let (again, cached) = instance.run(&request, true).await;
+        let (repeated, all) = instance.run(&request, true).await;
         let (anew, none) = instance.run(&request, false).await;
-        assert_eq!(again.text, anew.text, "round {round}: {cached} tokens were used again");
-        assert!(again == anew, "round {round}: other logits, {cached} tokens were used again");
-        assert_eq!(none, 0);
+        assert_eq!((all, none), (kit::n_tokens(&request.prompt), 0), "round {round}");
+        for (run, cached) in [(&again, cached), (&repeated, all)] {
+            assert_eq!(run.text, anew.text, "round {round}: {cached} tokens were used again");
+            assert!(*run == anew, "round {round}: other logits, {cached} tokens were used again");
+        }
         n_cached += cached;
         messages.push(ChatMessage::new(Role::Assistant, again.text));
     }
@@ -120,19 +123,51 @@ async fn reuse_changes_no_bit_with_16_bit_weights() {
     reuse_changes_no_bit(loaded).await;
 }
 
-/// Of a long prompt with a new end, only the last steps are computed.
+/// What is kept of a prompt is for that prompt: not for another one of its length, nor for itself after another was begun.
+/// Method: prompts that differ in one letter of their last step, in turns, broken off or not; each is told apart by the
+/// logits that its first token is chosen from, which must be those of a run without a cache.
+#[tokio::test]
+async fn an_answer_begins_from_the_logits_of_its_own_prompt() {
+    let (loaded, _) = testing::load().await;
+    let mut instance = Instance::new(loaded);
+    let mut prompts = Vec::new();
+    for letter in ["a", "b"] {
+        let text = format!("{} {letter}", kit::words(30));
+        let mut request = instance.request(&[ChatMessage::new(Role::User, text)]).await;
+        request.max_tokens = 3;
+        let (heard, _) = instance.run(&request, false).await;
+        prompts.push((request, heard));
+    }
+    let n_tokens = kit::n_tokens(&prompts[0].0.prompt);
+    assert_eq!(n_tokens, kit::n_tokens(&prompts[1].0.prompt));
+    assert_ne!(prompts[0].1.logits[0], prompts[1].1.logits[0], "the letter makes no difference");
+    for (turn, repeats) in [(0, false), (0, true), (1, false), (0, false), (1, false), (1, true)] {
+        let (request, heard) = &prompts[turn];
+        let (again, cached) = instance.run(request, true).await;
+        assert!(again == *heard, "logits of another prompt");
+        assert_eq!(cached == n_tokens, repeats, "{cached} of {n_tokens} tokens");
+    }
+    // Prompt 1 is in the cache. Another one takes its last step away, and itself leaves before its own is computed.
+    let (other, _) = &prompts[0];
+    drop(backend::Lane::generate(&mut instance.lane, other.clone()));
+    backend::Lane::quiesce(&mut instance.lane).await;
+    instance.heard.try_iter().for_each(drop);
+    let (request, heard) = &prompts[1];
+    assert!(instance.run(request, true).await.0 == *heard, "logits of a prompt that was left");
+}
+
+/// Of a long prompt with a new end, only the last steps are computed, and of the same one nothing.
 #[tokio::test]
 async fn a_long_prefix_is_computed_once() {
     let (loaded, _) = testing::load().await;
     let mut instance = Instance::new(loaded);
     let prefix = kit::words(170);
-    for end in ["gravel 77", "otter 3", "otter 3"] {
+    for (round, end) in ["gravel 77", "otter 3", "otter 3"].into_iter().enumerate() {
         let messages = [ChatMessage::new(Role::System, prefix.clone()), ChatMessage::new(Role::User, end)];
         let mut request = instance.request(&messages).await;
         request.max_tokens = 2;
         let answer = kit::run(&mut instance.lane, request).await;
         let usage = answer.finish().usage;
-        let is_first = end == "gravel 77";
-        assert_eq!(usage.cached_tokens, if is_first { 0 } else { 832 }, "{usage:?}");
+        assert_eq!(usage.cached_tokens, [0, 832, usage.prompt_tokens][round], "{usage:?}");
     }
 }

@@ -70,6 +70,27 @@ async fn a_failure_breaks_the_lane_until_a_reset() {
     }
 }
 
+/// The same where nothing is computed, because the engine has the prompt and begins to answer at once.
+#[tokio::test]
+async fn a_failure_at_the_start_of_a_known_prompt_breaks_the_lane() {
+    let mut instance = instance().await;
+    for fault in [Fault::Panic, Fault::Decode] {
+        let request = instance.count().await;
+        let known = kit::run(&mut instance.lane, request.clone()).await;
+        assert_eq!(
+            kit::run(&mut instance.lane, request.clone()).await.finish().usage.cached_tokens,
+            kit::n_tokens(&request.prompt)
+        );
+        instance.lane.fault = Some(fault);
+        let answer = kit::run(&mut instance.lane, request.clone()).await;
+        assert!(matches!(&answer.error, Some(GenerateError::LaneBroken { .. })), "{answer:?}");
+        assert!(instance.lane.is_broken());
+        instance.lane.reset().await.expect("the context can be rebuilt");
+        let anew = kit::run(&mut instance.lane, request).await;
+        assert_eq!((anew.text(), anew.finish().usage.cached_tokens), (known.text(), 0));
+    }
+}
+
 /// A client may leave before it hears that the engine failed; the lane must not go home as sound.
 /// Method: the reader leaves at the end of the prompt, after which the engine fails at once, whoever listens.
 #[tokio::test]

@@ -100,6 +100,8 @@ async fn lanes_together_use_every_token_again() {
     request.max_tokens = 1;
     let cached = kit::run(lane, request.clone()).await.finish().usage.cached_tokens;
     assert_eq!(cached, kit::n_tokens(&request.prompt) - 1);
+    let repeated = kit::run(lane, request.clone()).await.finish().usage.cached_tokens;
+    assert_eq!(repeated, kit::n_tokens(&request.prompt));
     request.options.cache_prompt = false;
     assert_eq!(kit::run(lane, request).await.finish().usage.cached_tokens, 0);
 }

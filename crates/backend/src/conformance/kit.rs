@@ -176,7 +176,7 @@ pub fn check_order(answer: &Answer, prompt_tokens: u32) {
                 assert_eq!(at + 1, answer.events.len(), "an event follows the finish: {answer:?}");
                 assert!(answer.error.is_none(), "an error follows the finish: {answer:?}");
                 assert_eq!(finish.usage.prompt_tokens, prompt_tokens, "prompt tokens in {finish:?}");
-                assert!(finish.usage.cached_tokens < prompt_tokens, "nothing was computed for the prompt: {finish:?}");
+                assert!(finish.usage.cached_tokens <= prompt_tokens, "more remembered than there is: {finish:?}");
                 assert_eq!(finish.usage.completion_tokens, completion_tokens, "completion tokens in {finish:?}");
             }
         }
