@@ -28,6 +28,7 @@ mod load;
 mod logprobs;
 mod output;
 mod pictures;
+mod processor;
 mod projector;
 mod sampling;
 mod specials;

@@ -13,7 +13,7 @@ use crate::cores::Cores;
 use crate::encoder::LlamaEncoder;
 use crate::engine::{self, CancelOnDrop, Envelope};
 use crate::lane::LlamaLane;
-use crate::validate;
+use crate::{processor, validate};
 
 /// llama.cpp. Any number of models can be loaded through it, and any number of values of this type made.
 ///
@@ -69,10 +69,12 @@ impl LlamaBackend {
     /// Starts llama.cpp, once per process; later calls share it.
     ///
     /// # Errors
-    /// [`InitError`] when something else in the process has started llama.cpp already.
+    /// [`InitError`] when the processor lacks what llama.cpp was compiled for, or something else in the process has started it
+    /// already.
     pub fn new() -> Result<Self, InitError> {
         static RUNTIME: OnceLock<Result<Runtime, InitError>> = OnceLock::new();
         let start = || {
+            processor::check().map_err(|reason| InitError { reason })?;
             // Before the start, which writes the first lines.
             send_logs_to_tracing(LogOptions::default().with_logs_enabled(true));
             Runtime::init().map_err(|error| InitError { reason: error.to_string() })
