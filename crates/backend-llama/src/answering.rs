@@ -26,15 +26,16 @@ use llama_cpp_2::token::data::LlamaTokenData;
 
 use self::numbering::Numbering;
 use crate::constraint::{Constraints, Form, Guard};
+use crate::logprobs;
 use crate::output::{self, Family, Meaning, Reader};
 use crate::sampling::{self, Stage};
-use crate::{logprobs, validate};
+use crate::validate::{self, Bounds};
 
 /// What answering needs of a model. None of it changes, so any number of threads may share it.
 #[derive(Debug)]
 pub(crate) struct Answerer {
     model: Arc<LlamaModel>,
-    context_len: u32,
+    bounds: Bounds,
     /// The tokens that end an answer.
     ends: Vec<TokenId>,
     constraints: Constraints,
@@ -94,7 +95,9 @@ pub(crate) enum Trouble {
 }
 
 impl Answerer {
-    pub(crate) fn new(model: Arc<LlamaModel>, context_len: u32, family: Family) -> Self {
+    pub(crate) fn new(model: Arc<LlamaModel>, context_len: u32, n_adapters: usize, family: Family) -> Self {
+        let n_vocab = u32::try_from(model.n_vocab()).unwrap_or(0);
+        let bounds = Bounds { n_vocab, context_len, n_adapters };
         let vocab = model.vocab();
         let ends = vocab.tokens().filter(|&token| vocab.is_eog(token)).filter_map(|token| token.0.try_into().ok());
         let ends = ends.collect();
@@ -104,7 +107,7 @@ impl Answerer {
         };
         let shown = family.marks().filter_map(hidden).collect();
         let constraints = Constraints::new(Arc::clone(&model));
-        Self { model, context_len, ends, constraints, family, shown }
+        Self { model, bounds, ends, constraints, family, shown }
     }
 
     /// Whether answers may hold calls, and they are understood.
@@ -117,8 +120,7 @@ impl Answerer {
     /// # Errors
     /// Why it cannot.
     pub(crate) fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), String> {
-        let n_vocab = u32::try_from(self.model.n_vocab()).unwrap_or(0);
-        validate::request(prompt, options, n_vocab, self.context_len)?;
+        validate::request(prompt, options, self.bounds)?;
         self.guard(&prompt.prompt, options).map(drop)
     }
 
@@ -173,21 +175,20 @@ impl Answerer {
     /// # Errors
     /// [`Trouble::Request`], as [`check`](Self::check) refuses it.
     pub(crate) fn begin(self: &Arc<Self>, request: &GenerateRequest) -> Result<Answering, Trouble> {
-        let n_vocab = u32::try_from(self.model.n_vocab()).unwrap_or(0);
         let options = &request.options;
-        validate::request(&request.prompt, options, n_vocab, self.context_len).map_err(Trouble::Request)?;
+        validate::request(&request.prompt, options, self.bounds).map_err(Trouble::Request)?;
         let guard = self.guard(&request.prompt.prompt, options).map_err(Trouble::Request)?;
         let mut prompt = tokens(request);
         let n_prompt = prompt.len();
         // The samplers know words only.
         prompt.retain(|&token| !is_picture(token));
         let left_out: &[TokenId] = if options.ignore_end { &self.ends } else { &[] };
-        let stages = sampling::stages(&options.sampling, self.context_len, left_out);
+        let stages = sampling::stages(&options.sampling, self.bounds.context_len, left_out);
         let forbidden = stages.iter().find_map(|stage| match stage {
             Stage::Bias(bias) => Some(bias.iter().filter(|(_, bias)| bias.is_infinite()).map(|&(token, _)| token)),
             _ => None,
         });
-        let room = self.context_len - u32::try_from(n_prompt).expect("the prompt is shorter than the context");
+        let room = self.bounds.context_len - u32::try_from(n_prompt).expect("the prompt is shorter than the context");
         Ok(Answering {
             answerer: Arc::clone(self),
             chain: sampling::chain(&stages, &self.model, &prompt),

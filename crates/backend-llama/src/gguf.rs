@@ -85,6 +85,16 @@ impl Head {
     }
 }
 
+#[cfg(test)]
+impl Head {
+    /// A head that says this, with tensors of these names, shapes and kinds.
+    pub(crate) fn of(pairs: &[(&str, Value)], tensors: &[(&str, [u64; 4], u32)]) -> Self {
+        let pairs = pairs.iter().map(|(key, value)| ((*key).to_string(), value.clone())).collect();
+        let tensor = |&(name, shape, kind): &(&str, _, _)| Tensor { name: name.to_string(), shape, kind };
+        Self { pairs, tensors: tensors.iter().map(tensor).collect(), tokens: Vec::new() }
+    }
+}
+
 struct Reader<F> {
     file: BufReader<F>,
     /// Bytes that are left. What claims to be longer is not believed, and no memory is taken for it.

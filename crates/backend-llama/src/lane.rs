@@ -174,6 +174,8 @@ impl Stream for Generation<'_> {
 }
 
 #[cfg(test)]
+mod adapter_tests;
+#[cfg(test)]
 mod reuse_tests;
 #[cfg(test)]
 mod tests;

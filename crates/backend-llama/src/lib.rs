@@ -17,6 +17,7 @@
 //!
 //! Not here: locks, queues, HTTP, pictures; and no clock but the one that dates prompts for templates that insist on it.
 
+mod adapter;
 mod answering;
 mod constraint;
 mod cores;

@@ -50,6 +50,11 @@ use crate::{processor, validate};
 /// computes again only what a prompt does not have in common with the one before. The lanes of one context are computed
 /// together, which changes the rounding.
 ///
+/// # Adapters
+/// LoRA adapters of the spec are loaded with the model, and each is tried with a token. A request is computed with one of them
+/// at most. The lanes of one context share steps only with those of the same adapter at the same scale, so that requests with
+/// different ones take turns, step by step. What was computed with one is not used again with another.
+///
 /// # Limits
 /// Penalties look at the end of the prompt too, as llama.cpp's server does.
 #[derive(Debug, Clone, Copy)]

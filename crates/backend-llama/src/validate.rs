@@ -188,15 +188,19 @@ pub(crate) fn uses(model: &LlamaModel) -> Result<Uses, String> {
     Ok(uses)
 }
 
+/// What a model has of what requests ask for by number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) n_vocab: u32,
+    pub(crate) context_len: u32,
+    pub(crate) n_adapters: usize,
+}
+
 /// Checks a request against the model that is to run it.
 ///
 /// An encoded prompt of another model, or one built by hand, can hold anything.
-pub(crate) fn request(
-    prompt: &EncodedPrompt,
-    options: &GenerateOptions,
-    n_vocab: u32,
-    context_len: u32,
-) -> Result<(), String> {
+pub(crate) fn request(prompt: &EncodedPrompt, options: &GenerateOptions, bounds: Bounds) -> Result<(), String> {
+    let Bounds { n_vocab, context_len, n_adapters } = bounds;
     options.sampling.check().map_err(|error| error.to_string())?;
     let tokens = &prompt.tokens;
     if tokens.is_empty() {
@@ -207,6 +211,9 @@ pub(crate) fn request(
     }
     if options.logprobs.is_some_and(|n| n > GenerateOptions::LOGPROBS_MAX) {
         return Err(format!("logprobs may tell {} alternatives", GenerateOptions::LOGPROBS_MAX));
+    }
+    if let Some(adapter) = options.adapter.filter(|adapter| adapter.number as usize >= n_adapters) {
+        return Err(format!("there is no adapter {}; the model has {n_adapters}", adapter.number));
     }
     // Something must come after a picture: its own tokens have no logits.
     if tokens.last().is_some_and(|&token| token >= IMAGE_TOKENS) {
@@ -235,8 +242,8 @@ pub(crate) fn tokens(tokens: &[TokenId], n_vocab: u32) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{header, request};
-    use backend::{EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, Sampling};
+    use super::{Bounds, header, request};
+    use backend::{Adapter, EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, Sampling, Scale};
 
     #[test]
     fn only_a_gguf_header_with_tensors_passes() {
@@ -263,13 +270,20 @@ mod tests {
             options: GenerateOptions { sampling, ..GenerateOptions::default() },
             max_tokens: 1,
         };
-        let check = |r: &GenerateRequest| request(&r.prompt, &r.options, 100, 8);
+        let bounds = Bounds { n_vocab: 100, context_len: 8, n_adapters: 2 };
+        let check = |r: &GenerateRequest| request(&r.prompt, &r.options, bounds);
         assert_eq!(check(&with(vec![0, 99], Sampling::default())), Ok(()));
         assert_eq!(check(&with(vec![1; 7], Sampling::default())), Ok(()));
         let biased = |token| Sampling { logit_bias: vec![(token, 1.0)], ..Sampling::default() };
         assert_eq!(check(&with(vec![1], biased(99))), Ok(()));
         let mut telling = with(vec![1], Sampling::default());
         telling.options.logprobs = Some(21);
+        let adapted = |number| {
+            let mut request = with(vec![1], Sampling::default());
+            request.options.adapter = Some(Adapter { number, scale: Scale::ONE });
+            request
+        };
+        assert_eq!(check(&adapted(1)), Ok(()));
         let nan = Sampling { temperature: f32::NAN, ..Sampling::default() };
         let refused = [
             with(vec![], Sampling::default()),
@@ -279,6 +293,8 @@ mod tests {
             with(vec![1], nan),
             with(vec![1], biased(100)),
             telling,
+            adapted(2),
+            adapted(u32::MAX),
         ];
         for request in refused {
             assert!(check(&request).is_err(), "{request:?}");

@@ -1,7 +1,7 @@
 //! Prompts to tokens, beside the lanes.
 
 use async_trait::async_trait;
-use backend::{Chat, EncodedPrompt, Prompt, PromptEncoder, PromptError, TokenId};
+use backend::{Chat, EncodedPrompt, GenerateOptions, Prompt, PromptEncoder, PromptError, TokenId};
 
 use crate::vocabulary::{self, UnknownToken};
 
@@ -9,6 +9,21 @@ use crate::vocabulary::{self, UnknownToken};
 pub(crate) struct Encoder {
     pub(crate) context_len: u32,
     pub(crate) bytes_per_token: usize,
+    /// Adapters that the load named.
+    pub(crate) n_adapters: usize,
+}
+
+/// Whether there is the adapter that a request asks for.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_adapter(options: &GenerateOptions, n_adapters: usize) -> Result<(), String> {
+    match options.adapter {
+        Some(adapter) if adapter.number as usize >= n_adapters => {
+            Err(format!("there is no adapter {}; the model has {n_adapters}", adapter.number))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[async_trait]
@@ -23,6 +38,10 @@ impl PromptEncoder for Encoder {
         } else {
             Err(PromptError::TooLong { tokens: n_tokens, context_len: self.context_len })
         }
+    }
+
+    async fn check(&self, _prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), PromptError> {
+        check_adapter(options, self.n_adapters).map_err(|reason| PromptError::Options { reason })
     }
 
     /// Each message as `role: content`, a line each.

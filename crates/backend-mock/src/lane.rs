@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use backend::{
-    Embedding, EncodedPrompt, Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken, Prompt, TokenId,
+    Adapter, Embedding, EncodedPrompt, Event, EventStream, GenerateError, GenerateRequest, Lane, LaneBroken, Prompt,
+    TokenId,
 };
 use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::answer::Answer;
 use crate::chance::hash;
 use crate::embedding::Embed;
+use crate::encoder::check_adapter;
 use crate::engine::Engine;
 use crate::generation::{EVENTS_AHEAD_MAX, Generation, Pace, Signal};
 use crate::journal::{Visit, What};
@@ -40,11 +42,13 @@ pub(crate) struct MockLane {
     pub(crate) index: u32,
     pub(crate) context_len: u32,
     pub(crate) bytes_per_token: usize,
+    /// The names of the adapters that the load named.
+    pub(crate) adapters: Arc<[String]>,
     pub(crate) stage: Stage,
     /// The request that embeddings are asked for next.
     pub(crate) announced: Option<String>,
-    /// The prompt before, where the engine remembers it.
-    pub(crate) remembered: Vec<TokenId>,
+    /// The prompt before, where the engine remembers it, and the adapter with which it was computed.
+    pub(crate) remembered: (Option<Adapter>, Vec<TokenId>),
     /// Work that may still go on: of one generation, unless somebody did not wait for `quiesce`.
     pub(crate) running: Vec<JoinHandle<()>>,
 }
@@ -129,8 +133,11 @@ impl MockLane {
         let tokens = &request.prompt.tokens;
         // A picture's token says which one of its prompt it is, not what is in it.
         let is_same = |(a, b): &(&TokenId, &TokenId)| a == b && !vocabulary::is_picture(**a);
-        let common = tokens.iter().zip(&self.remembered).take_while(is_same).count();
-        self.remembered.clone_from(tokens);
+        let adapter = request.options.applied_adapter();
+        let (computed_with, remembered) = &self.remembered;
+        let common = tokens.iter().zip(remembered).take_while(is_same).count();
+        let common = if *computed_with == adapter { common } else { 0 };
+        self.remembered = (adapter, tokens.clone());
         // The last token is computed anew: what follows it is what was asked for.
         if request.options.cache_prompt { common.min(tokens.len().saturating_sub(1)) as u32 } else { 0 }
     }
@@ -142,6 +149,9 @@ impl MockLane {
             Ok(text) => text,
             Err(UnknownToken(id)) => return refused(format!("token {id} is not in the vocabulary")),
         };
+        if let Err(reason) = check_adapter(&request.options, self.adapters.len()) {
+            return refused(reason);
+        }
         let prompt_tokens = request.prompt.tokens.len() as u32;
         let room = self.context_len.checked_sub(prompt_tokens).filter(|room| *room > 0 && prompt_tokens > 0);
         let Some(room) = room else {
@@ -150,7 +160,9 @@ impl MockLane {
         let tokens_max = request.max_tokens.min(room);
         let chat = if let Prompt::Chat(chat) = &request.prompt.prompt { Some(chat) } else { None };
         let options = &request.options;
-        let heard = Heard { model: &self.model.name, text: &text, chat, options, max_tokens: tokens_max };
+        let adapter = options.applied_adapter();
+        let adapter = adapter.and_then(|adapter| self.adapters.get(adapter.number as usize)).map(String::as_str);
+        let heard = Heard { model: &self.model.name, adapter, text: &text, chat, options, max_tokens: tokens_max };
         let (chosen, test_id, test_call) = self.stage.choose(&heard);
         let reply = || {
             self.model.script.reply.text(&Question {

@@ -65,11 +65,12 @@ impl MockBackend {
         self.stage.clone()
     }
 
-    fn instantiate(&self, model: &Arc<Model>, lanes: u32, context_len: u32) -> LoadedModel {
+    fn instantiate(&self, model: &Arc<Model>, spec: &ModelSpec, context_len: u32) -> LoadedModel {
         let instance = Arc::new(Instance { model: Arc::clone(&model.name), journal: self.journal() });
         let engine = || Arc::new(Engine::new(Arc::clone(&instance), self.on_overlap));
         let shared = self.shared_engine.then(engine);
         let bytes_per_token = usize::from(model.script.bytes_per_token).clamp(1, TOKEN_BYTES_MAX);
+        let adapters: Arc<[String]> = spec.adapters.iter().map(|adapter| adapter.name.clone()).collect();
         let lane = |index| -> Box<dyn Lane> {
             Box::new(MockLane {
                 model: Arc::clone(model),
@@ -77,9 +78,10 @@ impl MockBackend {
                 index,
                 context_len,
                 bytes_per_token,
+                adapters: Arc::clone(&adapters),
                 stage: self.stage.clone(),
                 announced: None,
-                remembered: Vec::new(),
+                remembered: (None, Vec::new()),
                 running: Vec::new(),
             })
         };
@@ -90,8 +92,8 @@ impl MockBackend {
                 weight_bytes: model.script.weight_bytes,
                 capabilities: model.script.capabilities,
             },
-            encoder: Arc::new(Encoder { context_len, bytes_per_token }),
-            lanes: (0..lanes).map(lane).collect(),
+            encoder: Arc::new(Encoder { context_len, bytes_per_token, n_adapters: adapters.len() }),
+            lanes: (0..spec.lanes).map(lane).collect(),
         }
     }
 }
@@ -116,7 +118,7 @@ impl Backend for MockBackend {
         }
         progress(1.0);
         self.journal.record(What::Loaded { model: Arc::clone(&model.name), lanes: spec.lanes });
-        Ok(self.instantiate(model, spec.lanes, context_len))
+        Ok(self.instantiate(model, &spec, context_len))
     }
 }
 

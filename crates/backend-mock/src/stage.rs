@@ -208,6 +208,8 @@ pub fn request_of(id: &str) -> &str {
 /// What an engine heard, before it is known whose call it is.
 pub(crate) struct Heard<'a> {
     pub(crate) model: &'a str,
+    /// The name of the adapter at work.
+    pub(crate) adapter: Option<&'a str>,
     pub(crate) text: &'a str,
     pub(crate) chat: Option<&'a Chat>,
     pub(crate) options: &'a GenerateOptions,
@@ -216,7 +218,7 @@ pub(crate) struct Heard<'a> {
 
 impl<'a> Heard<'a> {
     pub(crate) fn ask(&self, test_id: &'a str, call: u64, seed: u64) -> Ask<'a> {
-        let Self { model, text, chat, options, max_tokens } = *self;
-        Ask { model, test_id, call, text, chat, options, max_tokens, seed }
+        let Self { model, adapter, text, chat, options, max_tokens } = *self;
+        Ask { model, adapter, test_id, call, text, chat, options, max_tokens, seed }
     }
 }

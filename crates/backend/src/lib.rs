@@ -10,6 +10,7 @@
 //! Not here: locks, queues, HTTP, serialisation, clocks. An implementation proves itself with the
 //! `conformance` suite (feature `conformance`).
 
+mod adapter;
 mod chat;
 mod embedding;
 mod error;
@@ -25,6 +26,7 @@ mod text;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+pub use adapter::{Adapter, AdapterSpec, NotAScale, Scale};
 pub use chat::{Chat, ChatMessage, Role, Tool, ToolCall, ToolChoice};
 pub use embedding::Embedding;
 pub use error::{GenerateError, LaneBroken, LoadError, PromptError};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Chat, EncodedPrompt, GenerateOptions, Lane, LoadError, Prompt, PromptError, TokenId};
+use crate::{AdapterSpec, Chat, EncodedPrompt, GenerateOptions, Lane, LoadError, Prompt, PromptError, TokenId};
 
 /// An inference engine.
 #[async_trait]
@@ -32,7 +32,7 @@ pub trait Backend: Send + Sync + 'static {
 /// Bytes of memory that a model takes, about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// The weights. Where they are mapped from their file, the system can drop them and read them again.
+    /// The weights, adapters included. Where they are mapped from their file, the system can drop them and read them again.
     pub weights: u64,
     /// What the lanes of all replicas remember of their contexts.
     pub cache: u64,
@@ -59,6 +59,9 @@ pub struct ModelSpec {
     pub source: ModelSource,
     /// Where the weights of its eyes are: the projector from pictures to tokens, for models that have one.
     pub projector: Option<ModelSource>,
+    /// Adapters that requests may choose from; none by default. They are loaded with the model, and a load fails where
+    /// one of them does.
+    pub adapters: Vec<AdapterSpec>,
     /// Tokens that prompt and answer may have together, per lane. 0 takes what the model was trained with.
     pub context_len: u32,
     /// CPU threads that compute for this model, at least 1.
@@ -97,6 +100,7 @@ impl ModelSpec {
             name: name.into(),
             source,
             projector: None,
+            adapters: Vec::new(),
             context_len: 0,
             threads: 1,
             gpu_layers: 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Sampling;
+use crate::{Adapter, Sampling};
 
 /// How to generate, and what is wanted besides the text.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,9 @@ pub struct GenerateOptions {
     pub constraint: Option<Constraint>,
     /// Tells the probability of each token, and of this many alternatives, at most [`LOGPROBS_MAX`](Self::LOGPROBS_MAX).
     pub logprobs: Option<u32>,
+    /// The adapter that changes the model for this request; default none. What is remembered of other requests counts for
+    /// those with the same one only.
+    pub adapter: Option<Adapter>,
     /// Goes on where the model would end its answer, up to the bound on tokens; default `false`.
     pub ignore_end: bool,
     /// Whether the engine may reuse what it remembers of earlier prompts; default `true`. Reuse never changes the text.
@@ -27,6 +30,11 @@ pub struct GenerateOptions {
 impl GenerateOptions {
     /// Alternatives that can be told of each token.
     pub const LOGPROBS_MAX: u32 = 20;
+
+    /// The adapter that changes anything: one at scale 0 is none.
+    pub fn applied_adapter(&self) -> Option<Adapter> {
+        self.adapter.filter(|adapter| adapter.scale.get() != 0.0)
+    }
 }
 
 impl Default for GenerateOptions {
@@ -36,6 +44,7 @@ impl Default for GenerateOptions {
             stop: Vec::new(),
             constraint: None,
             logprobs: None,
+            adapter: None,
             ignore_end: false,
             cache_prompt: true,
             request_id: None,

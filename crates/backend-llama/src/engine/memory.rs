@@ -27,7 +27,23 @@ pub(crate) fn estimate(runtime: &Runtime, spec: &ModelSpec) -> Result<Option<Mem
     let params = LlamaModelParams::default().with_no_alloc(true).with_use_mmap(false);
     let (model, reasons) = reasons::collect(|| LlamaModel::load_from_file(runtime, name, &params));
     let unusable = |error| LoadError::Unusable { model: name.to_string(), reason: reasons.or(&error) };
-    Ok(Some(of(&model.map_err(unusable)?, spec)))
+    let mut estimate = of(&model.map_err(unusable)?, spec);
+    for adapter in &spec.adapters {
+        estimate.weights += size(&adapter.source)?;
+    }
+    Ok(Some(estimate))
+}
+
+/// Bytes of an adapter: there is little else in its file than its weights.
+fn size(source: &ModelSource) -> Result<u64, LoadError> {
+    match source {
+        ModelSource::Embedded(bytes) => Ok(bytes.len() as u64),
+        ModelSource::File(path) => {
+            let not_found =
+                |error: std::io::Error| LoadError::NotFound { path: path.clone(), reason: error.to_string() };
+            Ok(path.metadata().map_err(not_found)?.len())
+        }
+    }
 }
 
 fn of(model: &LlamaModel, spec: &ModelSpec) -> MemoryEstimate {

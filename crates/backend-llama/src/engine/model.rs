@@ -1,5 +1,6 @@
 //! Loading the weights.
 
+use std::fs::File;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,13 +18,16 @@ use super::job::CancelFlag;
 use super::session::Limits;
 use super::vocabulary::vocabulary;
 use super::{memory, reasons};
+use crate::adapter;
 use crate::encoder::Vocabulary;
+use crate::gguf::Head;
 use crate::projector::Projector;
 use crate::validate::{self, Uses};
 
 /// A loaded model without a context.
 pub(super) struct LoadedModel {
     pub(super) vocabulary: Vocabulary,
+    pub(super) adapters: Vec<adapter::Loaded>,
     pub(super) info: ModelInfo,
     pub(super) limits: Limits,
 }
@@ -41,13 +45,13 @@ pub(super) fn load(
     }
     let params = LlamaModelParams::default().with_n_gpu_layers(spec.gpu_layers);
     let params = params.with_progress_callback(watch(progress, cancelled.clone()));
-    let model = match &spec.source {
-        ModelSource::File(path) => load_file(runtime, path, &params, cancelled)?,
+    let (model, adapters) = match &spec.source {
+        ModelSource::File(path) => load_file(runtime, path, &params, spec, cancelled)?,
         ModelSource::Embedded(bytes) => {
             // Not mapped: the file goes right after the load.
             let params = params.with_use_mmap(false);
             let file = unpack(&spec.name, bytes)?;
-            load_file(runtime, file.path(), &params, cancelled)?
+            load_file(runtime, file.path(), &params, spec, cancelled)?
         }
     };
     let uses = validate::uses(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
@@ -65,7 +69,11 @@ pub(super) fn load(
     }
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
     let limits = Limits { context_len, threads, lanes, step_tokens, reuse, pooling, generates };
-    let mut vocabulary = vocabulary(model, context_len, spec.chat_template.as_deref(), &spec.name);
+    if !generates && !adapters.is_empty() {
+        let reason = "are for models that continue texts, and this one only embeds them".to_string();
+        return Err(LoadError::Setting { setting: "adapters", reason });
+    }
+    let mut vocabulary = vocabulary(model, context_len, spec);
     if let Some(source) = &spec.projector {
         vocabulary.projector = Some(Arc::new(projector(source, &vocabulary.model, spec)?));
     }
@@ -74,7 +82,7 @@ pub(super) fn load(
     let (constraints, logprobs, embeddings) = (generates, generates, pooling.is_some());
     let capabilities = Capabilities { tools, constraints, logprobs, embeddings, vision };
     let info = ModelInfo { context_len, parameters, weight_bytes, capabilities };
-    Ok(LoadedModel { vocabulary, info, limits })
+    Ok(LoadedModel { vocabulary, adapters, info, limits })
 }
 
 fn projector(source: &ModelSource, model: &Arc<LlamaModel>, spec: &ModelSpec) -> Result<Projector, LoadError> {
@@ -144,11 +152,12 @@ fn load_file(
     runtime: &Runtime,
     path: &Path,
     params: &LlamaModelParams,
+    spec: &ModelSpec,
     cancelled: &CancelFlag,
-) -> Result<LlamaModel, LoadError> {
+) -> Result<(LlamaModel, Vec<adapter::Loaded>), LoadError> {
     let name = validate::model_file(path)?;
     let (model, reasons) = reasons::collect(|| LlamaModel::load_from_file(runtime, name, params));
-    model.map_err(|error| {
+    let mut model = model.map_err(|error| {
         let reason = reasons.or(&error);
         if cancelled.is_set() {
             LoadError::Cancelled
@@ -157,7 +166,15 @@ fn load_file(
         } else {
             LoadError::Unusable { model: name.to_string(), reason }
         }
-    })
+    })?;
+    if spec.adapters.is_empty() {
+        return Ok((model, Vec::new()));
+    }
+    let head = File::open(path).map_err(|error| error.to_string()).and_then(Head::read);
+    let head = head.map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
+    // Before there is a context: each reserves room for the adapters that there are.
+    let adapters = adapter::load(&mut model, &head, &spec.adapters, &|bytes| unpack(&spec.name, bytes))?;
+    Ok((model, adapters))
 }
 
 /// How long the context becomes: what was asked for, and no more than the model was trained with.

@@ -12,7 +12,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
-use backend::{FinishReason, GenerateError, LaneBroken};
+use backend::{Adapter, FinishReason, GenerateError, LaneBroken};
 use futures_executor::block_on;
 use llama_cpp_2::DecodeError;
 use tokio::sync::mpsc::Receiver;
@@ -34,6 +34,8 @@ struct Slot {
     cache: Cache,
     task: Option<Task>,
     embeds: Option<Embeds>,
+    /// What the cache was computed with: it is of no use to a request with another one.
+    adapter: Option<Adapter>,
     /// Set by a failure, until the lane is reset.
     broken: BrokenFlag,
 }
@@ -46,6 +48,8 @@ pub(super) struct Engine<'model> {
     slots: Vec<Slot>,
     /// Whose prompt goes first in the next step.
     turn: usize,
+    /// From which lane on the next adapter is looked for.
+    adapter_turn: usize,
     /// Lanes of a step that failed, to be computed one by one.
     suspects: VecDeque<usize>,
     /// Where the logits of each share are; kept for its memory.
@@ -67,10 +71,20 @@ impl<'model> Engine<'model> {
     pub(super) fn new(session: Session<'model>, cores: Cores) -> Self {
         let limits = session.shared().limits;
         let step = limits.step_tokens as usize;
-        let slot = || Slot { cache: Cache::new(step), task: None, embeds: None, broken: BrokenFlag::default() };
+        let slot =
+            || Slot { cache: Cache::new(step), task: None, embeds: None, adapter: None, broken: BrokenFlag::default() };
         let slots = (0..limits.lanes).map(|_| slot()).collect();
         let embedder = Embedder::new(session.shared());
-        Self { session, embedder, cores, slots, turn: 0, suspects: VecDeque::new(), places: Vec::new() }
+        Self {
+            session,
+            embedder,
+            cores,
+            slots,
+            turn: 0,
+            adapter_turn: 0,
+            suspects: VecDeque::new(),
+            places: Vec::new(),
+        }
     }
 
     /// Serves until the last lane is gone.
@@ -125,8 +139,10 @@ impl<'model> Engine<'model> {
             }
             Err(panic) => return refuse(GenerateError::Failed { reason: panic_text(&*panic) }),
         };
-        let reuse = if job.request.options.cache_prompt { shared.limits.reuse } else { Reuse::Never };
         let slot = &mut self.slots[lane];
+        let adapter = job.request.options.applied_adapter();
+        let is_known = job.request.options.cache_prompt && slot.adapter == adapter;
+        let reuse = if is_known { shared.limits.reuse } else { Reuse::Never };
         let mut n_cached = slot.cache.reusable(&tokens(&job.request), reuse);
         if !self.session.cut(lane, n_cached) {
             // A model that keeps a state instead of tokens can only begin anew.
@@ -136,6 +152,7 @@ impl<'model> Engine<'model> {
             }
         }
         slot.cache.cut(n_cached);
+        slot.adapter = adapter;
         let task = slot.task.insert(Task::new(job, working, answering, n_cached));
         if task.next(n_cached).is_none()
             && let Some(logits) = slot.cache.logits()
@@ -239,7 +256,7 @@ impl<'model> Engine<'model> {
             let task = slot.task.as_ref()?;
             let (n_tokens, kind) = task.next(slot.cache.len())?;
             let waits = task.is_held_up() || task.is_over();
-            (!waits).then_some(Want { lane, n_tokens, kind })
+            (!waits).then_some(Want { lane, n_tokens, kind, adapter: task.adapter() })
         };
         let mut wants: Vec<Want> = self.slots.iter().enumerate().filter_map(want).collect();
         // Those that left or wait for their reader are not asked for now.
@@ -247,6 +264,7 @@ impl<'model> Engine<'model> {
         if let Some(suspect) = self.suspects.front() {
             wants.retain(|want| want.lane == *suspect);
         }
+        self.adapter_turn = schedule::leave_one_adapter(&mut wants, self.adapter_turn);
         let shares = schedule::plan(&wants, self.session.shared().limits.step_tokens as usize, self.turn);
         if let Some(first) =
             shares.iter().find(|share| wants.iter().any(|w| w.lane == share.lane && w.kind != Kind::Answer))
@@ -262,6 +280,9 @@ impl<'model> Engine<'model> {
         if shares.iter().any(|share| self.slots[share.lane].task.as_ref().is_some_and(Task::spoils_steps)) {
             return Err(Stuck::Broken("planted".to_string()));
         }
+        // Here and nowhere else: what the step before left in the context is taken off, whoever that was and however it ended.
+        let adapter = shares.first().and_then(|share| self.slots[share.lane].task.as_ref()?.adapter());
+        self.session.apply(adapter).map_err(Stuck::Broken)?;
         if let [share] = shares
             && self.slots[share.lane].is_at_a_picture()
         {

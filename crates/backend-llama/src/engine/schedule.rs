@@ -3,6 +3,11 @@
 //! A lane that is in the middle of its answer has one token to compute and always gets it. What is left of prompts
 //! shares the tokens of a step, so that however long they are, an answer waits for no more than these. They begin in
 //! turn: a short prompt gets past a long one, and a long one is not forgotten.
+//!
+//! An adapter changes the model for a whole step. So lanes with different ones never share a step, and adapters take turns
+//! step by step: an answer waits for one step of each other adapter in use, and never for a whole answer.
+
+use backend::Adapter;
 
 /// What a lane has to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +17,8 @@ pub(super) struct Want {
     pub(super) n_tokens: usize,
     /// What they are.
     pub(super) kind: Kind,
+    /// What they are computed with.
+    pub(super) adapter: Option<Adapter>,
 }
 
 /// What tokens belong to.
@@ -32,6 +39,18 @@ pub(super) struct Share {
     pub(super) n_tokens: usize,
 }
 
+/// Leaves the lanes that share the next step, which are those of one adapter, or of none. Adapters are in the order of
+/// their first lanes, and the next one from `turn` on has its turn. Returns the turn after it.
+pub(super) fn leave_one_adapter(wants: &mut Vec<Want>, turn: usize) -> usize {
+    let is_first = |&(i, want): &(usize, &Want)| wants[..i].iter().all(|before| before.adapter != want.adapter);
+    let firsts = wants.iter().enumerate().filter(is_first).map(|(_, want)| *want);
+    let Some(chosen) = firsts.clone().find(|want| want.lane >= turn).or_else(|| firsts.clone().next()) else {
+        return turn;
+    };
+    wants.retain(|want| want.adapter == chosen.adapter);
+    chosen.lane + 1
+}
+
 /// The shares of the next step. `wants` are in the order of their lanes, and `turn` is the lane whose prompt goes first.
 /// At most `prompt_max` tokens are of prompts.
 ///
@@ -39,7 +58,7 @@ pub(super) struct Share {
 pub(super) fn plan(wants: &[Want], prompt_max: usize, turn: usize) -> Vec<Share> {
     let others = || wants.iter().filter(|want| want.kind != Kind::Answer);
     let in_turn = others().filter(|want| want.lane >= turn).chain(others().filter(|want| want.lane < turn));
-    if let Some(&Want { lane, n_tokens, kind: Kind::Picture }) = in_turn.clone().next() {
+    if let Some(&Want { lane, n_tokens, kind: Kind::Picture, .. }) = in_turn.clone().next() {
         return vec![Share { lane, n_tokens }];
     }
     let answers =
@@ -58,18 +77,20 @@ pub(super) fn plan(wants: &[Want], prompt_max: usize, turn: usize) -> Vec<Share>
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Share, Want, plan};
+    use backend::{Adapter, Scale};
+
+    use super::{Kind, Share, Want, leave_one_adapter, plan};
 
     fn prompt(lane: usize, n_tokens: usize) -> Want {
-        Want { lane, n_tokens, kind: Kind::Prompt }
+        Want { lane, n_tokens, kind: Kind::Prompt, adapter: None }
     }
 
     fn answer(lane: usize) -> Want {
-        Want { lane, n_tokens: 1, kind: Kind::Answer }
+        Want { lane, n_tokens: 1, kind: Kind::Answer, adapter: None }
     }
 
     fn picture(lane: usize, n_tokens: usize) -> Want {
-        Want { lane, n_tokens, kind: Kind::Picture }
+        Want { lane, n_tokens, kind: Kind::Picture, adapter: None }
     }
 
     fn shares(wants: &[Want], turn: usize) -> Vec<(usize, usize)> {
@@ -115,5 +136,53 @@ mod tests {
         assert_eq!(shares(&wants, 0), [(1, 900)]);
         assert_eq!(shares(&wants, 2), [(0, 1), (2, 10)]);
         assert_eq!(shares(&[answer(0)], 2), [(0, 1)]);
+    }
+
+    fn with(want: Want, number: u32) -> Want {
+        Want { adapter: Some(Adapter { number, scale: Scale::ONE }), ..want }
+    }
+
+    /// The lanes of the next steps, one after the other.
+    fn steps(wants: &[Want], n: usize) -> Vec<Vec<usize>> {
+        let mut turn = 0;
+        let mut step = || {
+            let mut left = wants.to_vec();
+            turn = leave_one_adapter(&mut left, turn);
+            left.iter().map(|want| want.lane).collect()
+        };
+        (0..n).map(|_| step()).collect()
+    }
+
+    #[test]
+    fn lanes_with_different_adapters_never_share_a_step_and_take_turns() {
+        let wants = [with(answer(0), 1), answer(1), with(prompt(2, 9), 0), with(answer(3), 1), answer(4)];
+        assert_eq!(steps(&wants, 4), [vec![0, 3], vec![1, 4], vec![2], vec![0, 3]]);
+        let scaled = Want { adapter: Some(Adapter { number: 1, scale: Scale::new(0.5).unwrap() }), ..answer(2) };
+        assert_eq!(steps(&[with(answer(0), 1), scaled], 3), [vec![0], vec![2], vec![0]]);
+    }
+
+    /// Where adapters come and go, each still has its turn: none waits for more steps than there are lanes.
+    #[test]
+    fn no_adapter_is_forgotten_while_others_come_and_go() {
+        let mut turn = 0;
+        for round in 0..8 {
+            let mut served = Vec::new();
+            for step in 0..4 {
+                // The other lanes change their adapters in every step.
+                let others = (0..3).map(|lane| with(answer(lane), 10 + (round * 4 + step + lane as u32) % 5));
+                let mut wants: Vec<Want> = others.chain([with(answer(3), 0)]).collect();
+                turn = leave_one_adapter(&mut wants, turn);
+                served.extend(wants.iter().map(|want| want.lane));
+            }
+            assert!(served.contains(&3), "round {round}: {served:?}");
+        }
+    }
+
+    #[test]
+    fn one_adapter_or_none_is_every_lane_in_every_step() {
+        let plain = [answer(0), prompt(1, 9)];
+        assert_eq!(steps(&plain, 3), vec![vec![0, 1]; 3]);
+        assert_eq!(steps(&plain.map(|want| with(want, 7)), 3), vec![vec![0, 1]; 3]);
+        assert_eq!(steps(&[], 1), [vec![0; 0]]);
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backend::{Image, LoadError};
+use backend::{Adapter, Image, LoadError, Scale};
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -15,6 +15,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::cache::Reuse;
 use super::embedder::Pooling;
 use super::reasons;
+use crate::adapter;
 use crate::answering::Answerer;
 use crate::projector::Projector;
 
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub(super) answerer: Arc<Answerer>,
     /// There where the model sees. One for all contexts, which take turns.
     projector: Option<Arc<Projector>>,
+    /// In the order of the spec. They belong to the model, and go with it.
+    adapters: Vec<adapter::Loaded>,
     /// Held while a context is made, in which llama.cpp may write to the model.
     pub(super) opening: Mutex<()>,
 }
@@ -61,8 +64,9 @@ impl Shared {
         limits: Limits,
         answerer: Arc<Answerer>,
         projector: Option<Arc<Projector>>,
+        adapters: Vec<adapter::Loaded>,
     ) -> Self {
-        Self { model, runtime, limits, answerer, projector, opening: Mutex::new(()) }
+        Self { model, runtime, limits, answerer, projector, adapters, opening: Mutex::new(()) }
     }
 }
 
@@ -82,6 +86,8 @@ pub(super) struct Session<'model> {
     shared: &'model Shared,
     /// `None` from a failure to the next [`open`](Self::open).
     context: Option<LlamaContext<'model>>,
+    /// The adapter that is at work in the context, whoever computes.
+    applied: Option<Adapter>,
     /// Holds [`Limits::batch_len`] tokens of one sequence each; llama.cpp checks neither bound.
     batch: LlamaBatch<'static>,
 }
@@ -90,12 +96,22 @@ impl<'model> Session<'model> {
     /// Makes the first context and tries it with one token, for a model that continues texts. The name is for messages.
     pub(super) fn new(shared: &'model Shared, name: &str) -> Result<Self, LoadError> {
         let batch = LlamaBatch::new(shared.limits.batch_len() as usize, 1);
-        let mut session = Self { shared, context: None, batch };
+        let mut session = Self { shared, context: None, applied: None, batch };
         if !shared.limits.generates {
             return Ok(session);
         }
         session.open()?;
         session.probe().map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
+        for number in 0..shared.adapters.len() {
+            let adapter = Adapter { number: u32::try_from(number).expect("adapters are few"), scale: Scale::ONE };
+            let tried = session.apply(Some(adapter)).and_then(|()| session.probe());
+            tried.map_err(|reason| {
+                let model = format!("adapter {number} of {name}");
+                LoadError::Unusable { model, reason }
+            })?;
+        }
+        let failed = |reason| LoadError::Failed { reason };
+        session.apply(None).map_err(failed)?;
         Ok(session)
     }
 
@@ -139,6 +155,30 @@ impl<'model> Session<'model> {
     /// Gives the context up.
     pub(super) fn close(&mut self) {
         self.context = None;
+        self.applied = None;
+    }
+
+    /// Puts an adapter to work for whatever is computed next, in place of the one before; or none. A change costs the next
+    /// step the planning of its memory, and no change costs nothing.
+    ///
+    /// # Errors
+    /// What went wrong; which one is at work is then unknown.
+    pub(super) fn apply(&mut self, adapter: Option<Adapter>) -> Result<(), String> {
+        let (Some(context), Some(one)) = (&mut self.context, adapter.or(self.applied)) else { return Ok(()) };
+        if self.applied == adapter {
+            return Ok(());
+        }
+        let loaded = self.shared.adapters.get(one.number as usize).ok_or("there is no such adapter")?;
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        match adapter {
+            Some(adapter) => {
+                context.lora_adapter_set(&mut loaded, adapter.scale.get()).map_err(|error| error.to_string())
+            }
+            // Whichever is given, all are taken off.
+            None => context.lora_adapter_remove(&mut loaded).map_err(|error| error.to_string()),
+        }?;
+        self.applied = adapter;
+        Ok(())
     }
 
     /// Computes a step. For each part, where in the batch the logits of its last token are.

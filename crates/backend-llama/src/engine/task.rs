@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use backend::{Event, Finish, FinishReason, GenerateError, Image, Usage};
+use backend::{Adapter, Event, Finish, FinishReason, GenerateError, Image, Usage};
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -54,6 +54,11 @@ impl Task {
     /// Whether it waits for its reader.
     pub(super) fn is_held_up(&self) -> bool {
         !self.unsent.is_empty()
+    }
+
+    /// The adapter that it is computed with.
+    pub(super) fn adapter(&self) -> Option<Adapter> {
+        self.job.request.options.applied_adapter()
     }
 
     /// The way to its reader.

@@ -62,8 +62,9 @@ fn run(order: Order) {
     };
     let model = Arc::clone(&loaded.vocabulary.model);
     let answerer = Arc::clone(&loaded.vocabulary.answerer);
+    let projector = loaded.vocabulary.projector.clone();
     // Declared before the engine, which borrows it, and so freed after it.
-    let shared = Arc::new(Shared::new(runtime, model, loaded.limits, answerer, loaded.vocabulary.projector.clone()));
+    let shared = Arc::new(Shared::new(runtime, model, loaded.limits, answerer, projector, loaded.adapters));
     let lanes = loaded.limits.lanes as usize;
     let opened = open(&shared, &spec, cores.clone()).and_then(|engine| {
         let replicas = (1..spec.tuning.replicas).map(|n| replicate(&shared, &spec, n, cores.clone()));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use backend::ModelSpec;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
@@ -18,7 +19,8 @@ const SENTENCE_PIECE: &str = "llama";
 /// The same of byte-pair vocabularies.
 const BYTE_PAIRS: &str = "gpt2";
 
-pub(super) fn vocabulary(model: LlamaModel, context_len: u32, chat_template: Option<&str>, name: &str) -> Vocabulary {
+pub(super) fn vocabulary(model: LlamaModel, context_len: u32, spec: &ModelSpec) -> Vocabulary {
+    let (name, chat_template) = (&spec.name, spec.chat_template.as_deref());
     let vocab = model.vocab();
     let known = |token: LlamaToken| (0..vocab.n_tokens()).contains(&token.0).then_some(token);
     let readable = |token| known(token).map(|token| String::from_utf8_lossy(&text(&vocab, token)).into_owned());
@@ -47,7 +49,7 @@ pub(super) fn vocabulary(model: LlamaModel, context_len: u32, chat_template: Opt
     let bos = known(vocab.bos()).filter(|_| vocab.should_add_bos());
     let model = Arc::new(model);
     Vocabulary {
-        answerer: Arc::new(Answerer::new(Arc::clone(&model), context_len, family)),
+        answerer: Arc::new(Answerer::new(Arc::clone(&model), context_len, spec.adapters.len(), family)),
         template,
         controls,
         borders,

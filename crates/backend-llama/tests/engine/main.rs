@@ -1,5 +1,6 @@
 //! The real engine with the demo models. One binary, because linking llama.cpp takes a while.
 
+mod adapting;
 mod choosing;
 mod conformance;
 mod constraints;

@@ -14,6 +14,8 @@ use crate::{Fault, Wire};
 /// A request, as far as an answer may depend on it.
 pub(crate) struct Ask<'a> {
     pub(crate) model: &'a str,
+    /// The name of the adapter at work.
+    pub(crate) adapter: Option<&'a str>,
     pub(crate) test_id: &'a str,
     /// The number of the call, from 1, by model and by test.
     pub(crate) call: u64,
@@ -186,6 +188,7 @@ fn render(template: &str, ask: &Ask<'_>, n: u64) -> Result<String, String> {
         system => said.system.clone().unwrap_or_default(),
         result => said.result.map(|message| message.content.clone()).unwrap_or_default(),
         model => ask.model,
+        adapter => ask.adapter,
         messages,
         tools,
         turn => said.turn,

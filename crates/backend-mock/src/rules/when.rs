@@ -13,6 +13,8 @@ use super::{Ask, Objection};
 pub struct When {
     /// The model's name.
     pub model: Option<String>,
+    /// The name of the adapter that the request asks for.
+    pub adapter: Option<String>,
     /// The last user message is this.
     pub user: Option<String>,
     /// The last user message has this in it.
@@ -71,6 +73,7 @@ impl When {
         let mut look = Look { given: 0, failed: Vec::new() };
         let said = Said::of(ask);
         look.equal("the model", self.model.as_deref(), Some(ask.model));
+        look.equal("the adapter", self.adapter.as_deref(), ask.adapter);
         look.text("the last user message", said.user.as_deref(), [&self.user, &self.user_contains, &self.user_regex]);
         look.text(
             "the system message",

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use backend::conformance::{self, Subject};
 use backend::{
     Backend, Chat, ChatMessage, Embedding, EncodedPrompt, Event, EventStream, FinishReason, GenerateError,
-    GenerateRequest, Lane, LaneBroken, LoadedModel, Prompt, PromptEncoder, PromptError, TokenId,
+    GenerateOptions, GenerateRequest, Lane, LaneBroken, LoadedModel, Prompt, PromptEncoder, PromptError, TokenId,
 };
 use backend_mock::{MockBackend, MockConfig};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -51,6 +51,7 @@ enum Bug {
     HalfTheContextRefused,
     LastTokenLost,
     UnknownTokensEmpty,
+    UnknownAdaptersTaken,
     OneLaneTooFew,
     LanesCrossed,
 }
@@ -246,6 +247,10 @@ impl PromptEncoder for BuggyEncoder {
         }
     }
 
+    async fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), PromptError> {
+        if self.bug == Bug::UnknownAdaptersTaken { Ok(()) } else { self.inner.check(prompt, options).await }
+    }
+
     async fn render(&self, chat: Chat) -> Result<String, PromptError> {
         self.inner.render(chat).await
     }
@@ -332,6 +337,7 @@ caught! {
     a_context_cut_in_half_is_caught: HalfTheContextRefused by a_prompt_that_just_fits_is_taken;
     a_lost_token_is_caught: LastTokenLost by a_text_comes_back_from_its_tokens;
     an_unknown_token_without_bytes_is_caught: UnknownTokensEmpty by a_token_that_does_not_exist_is_refused;
+    an_unknown_adapter_that_is_taken_is_caught: UnknownAdaptersTaken by an_adapter_that_does_not_exist_is_refused;
     a_missing_lane_is_caught: OneLaneTooFew by
         there_are_as_many_lanes_as_asked_for,
         two_lanes_are_apart,

@@ -45,8 +45,8 @@ pub use limits::{
     the_context_bounds_the_answer,
 };
 pub use options::{
-    a_forbidden_token_never_comes, an_answer_follows_its_grammar, an_end_that_is_ignored_is_not_the_end,
-    probabilities_are_told_where_they_are_asked_for,
+    a_forbidden_token_never_comes, an_adapter_that_does_not_exist_is_refused, an_answer_follows_its_grammar,
+    an_end_that_is_ignored_is_not_the_end, probabilities_are_told_where_they_are_asked_for,
 };
 pub use prompts::{
     a_control_token_written_out_is_text, a_prompt_longer_than_the_context_is_refused_with_the_numbers,
@@ -100,6 +100,7 @@ macro_rules! conformance_tests {
             a_stop_string_split_over_tokens_is_found_and_never_shown
             a_text_comes_back_from_its_tokens
             a_token_that_does_not_exist_is_refused
+            an_adapter_that_does_not_exist_is_refused
             an_answer_follows_its_grammar
             an_empty_prompt_is_refused
             an_end_that_is_ignored_is_not_the_end

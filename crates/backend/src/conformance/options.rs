@@ -3,7 +3,7 @@
 //! A scripted subject chooses nothing, and one without a capability refuses: those tests say that they skip.
 
 use super::{Subject, kit};
-use crate::{Constraint, Event, FinishReason, TokenLogprob};
+use crate::{Adapter, Constraint, Event, FinishReason, GenerateError, PromptError, Scale, TokenLogprob};
 
 fn told(answer: &kit::Answer) -> Vec<Option<TokenLogprob>> {
     let of = |event: &Event| match event {
@@ -104,5 +104,21 @@ pub async fn an_answer_follows_its_grammar(subject: &impl Subject) {
     let text = answer.text();
     let allowed = text == "yes" || text.strip_prefix("no").is_some_and(|rest| rest.chars().all(|c| c == '!'));
     assert!(allowed, "{text:?} follows no rule");
+    kit::check_as_new(&model, lane.as_mut()).await;
+}
+
+/// A model has the adapters that its load names. Whoever asks for another one hears so before and on the lane.
+pub async fn an_adapter_that_does_not_exist_is_refused(subject: &impl Subject) {
+    let mut model = subject.load(1).await;
+    let mut lane = kit::only_lane(&mut model);
+    for number in [0, u32::MAX] {
+        let mut request = kit::request(&model, kit::repeat("gravel 77")).await;
+        request.options.adapter = Some(Adapter { number, scale: Scale::ONE });
+        let checked = model.encoder.check(&request.prompt, &request.options).await;
+        assert!(matches!(checked, Err(PromptError::Options { .. })), "{checked:?}");
+        let answer = kit::collect(lane.generate(request)).await;
+        assert!(matches!(answer.error, Some(GenerateError::Failed { .. })), "{answer:?}");
+        lane.quiesce().await;
+    }
     kit::check_as_new(&model, lane.as_mut()).await;
 }
