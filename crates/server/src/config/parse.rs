@@ -95,7 +95,7 @@ pub(super) fn from_text(content: &str, file: &str, base: &Path, cores: usize) ->
             (None, Some(given)) => problems.add(&given.span(), "server.tls_certificate", "is missing beside tls_key"),
             _ => config.tls = certificate.zip(key),
         }
-        let socket = section.get("unix_socket", |value| text(value).map(|path| base.join(path)), &mut problems);
+        let socket = section.get("unix_socket", |value| text(value).map(|path| beside(base, &path)), &mut problems);
         config.unix_socket = socket.map(|(path, _)| path);
         config.api_keys = section.get("api_keys_file", file, &mut problems).map(|(path, _)| path);
         section.set("cors_origins", &mut config.origins, |value| texts(value).and_then(Origins::new), &mut problems);
@@ -254,6 +254,13 @@ fn read_tiers(mut section: Section<'_, '_>, problems: &mut Collector<'_>) -> Vec
     }
     section.finish(problems);
     tiers
+}
+
+/// The path of something that need not be there, in a folder. Where that is named at all the path is whole: it is printed, and
+/// what is printed may be read from another folder.
+fn beside(folder: &Path, path: &str) -> PathBuf {
+    let path = folder.join(path);
+    if folder.as_os_str().is_empty() { path } else { std::path::absolute(&path).unwrap_or(path) }
 }
 
 /// The one name of a file that can be read. Two names of one file must be seen to be one, or it would be loaded twice.

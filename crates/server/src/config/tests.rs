@@ -159,6 +159,15 @@ fn what_is_printed_is_read_back_as_it_was() {
     }
 }
 
+/// What is printed lies wherever somebody puts it.
+#[test]
+fn a_socket_beside_the_configuration_is_read_back_where_it_was() {
+    let config = read(&format!("[server]\nunix_socket = \"edison.sock\"\n{MODEL}")).expect("a good configuration");
+    let socket = std::env::current_dir().expect("a folder").join("no-such-folder/edison.sock");
+    assert_eq!(config.unix_socket.as_ref(), Some(&socket));
+    assert_eq!(read(&to_toml(&config)).expect("a good configuration").unix_socket, Some(socket));
+}
+
 fn example() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../edison.example.toml");
     std::fs::read_to_string(path).expect("the example lies in the root")
