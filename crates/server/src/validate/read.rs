@@ -61,9 +61,9 @@ fn pass_over(path: &str) {
 fn object(body: &[u8]) -> Result<Map<String, Value>, BadRequest> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // The place is the field that was being read; outside of every field there is none.
+        // The place is the field that was being read; outside of every field there is none, and a field may have no name.
         let path = error.path().to_string();
-        syntax(error.inner(), (path != ".").then(|| echo::value(&path).into()))
+        syntax(error.inner(), (!path.is_empty() && path != ".").then(|| echo::value(&path).into()))
     })?;
     json.end().map_err(|error| syntax(&error, None))?;
     match value {

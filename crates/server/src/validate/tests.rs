@@ -149,11 +149,12 @@ fn a_bad_field_is_refused_by_name() {
 
 #[test]
 fn bad_json_is_refused_with_line_and_column() {
-    let rows: [(&[u8], Option<&str>, &str); 6] = [
+    let rows: [(&[u8], Option<&str>, &str); 7] = [
         (b"", None, "line 1 column 0"),
         (b"{\n  \"model\" \"fast\"\n}", None, "line 2 column"),
         (b"{\"temperature\": 1e999}", Some("temperature"), "number out of range at line 1"),
         (b"{\"temperature\": NaN}", Some("temperature"), "line 1 column"),
+        (b"{\"\": NaN}", None, "line 1 column"),
         (b"{} {}", None, "trailing characters at line 1 column 4"),
         (b"[]", None, "must be a JSON object"),
     ];
