@@ -142,7 +142,8 @@ async fn method_not_allowed(request: Request) -> Response {
 }
 
 /// The paths of llama-server that are served, whose errors look like the OpenAI protocol's.
-const OF_LLAMA_SERVER: [&str; 6] = ["/props", "/slots", "/completion", "/tokenize", "/detokenize", "/apply-template"];
+pub(crate) const OF_LLAMA_SERVER: [&str; 6] =
+    ["/props", "/slots", "/completion", "/tokenize", "/detokenize", "/apply-template"];
 
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
 pub(crate) fn in_the_style_of(path: &str, error: ApiError) -> Response {

@@ -10,6 +10,12 @@ const VALUE_MAX: usize = 64;
 const SENTENCE_HEAD_MAX: usize = 160;
 const SENTENCE_TAIL_MAX: usize = 96;
 
+/// Characters of somebody's account of a request that are said back, which may quote it more than once.
+#[cfg(feature = "mock")]
+const ACCOUNT_HEAD_MAX: usize = 600;
+#[cfg(feature = "mock")]
+const ACCOUNT_TAIL_MAX: usize = 200;
+
 /// A value, or its beginning.
 pub(crate) fn value(text: &str) -> Cow<'_, str> {
     cut(text, VALUE_MAX, 0)
@@ -18,6 +24,12 @@ pub(crate) fn value(text: &str) -> Cow<'_, str> {
 /// A sentence that may quote a value, such as a parser's error.
 pub(crate) fn sentence(text: &str) -> Cow<'_, str> {
     cut(text, SENTENCE_HEAD_MAX, SENTENCE_TAIL_MAX)
+}
+
+/// What is wrong, told at some length, such as by the script of a mock.
+#[cfg(feature = "mock")]
+pub(crate) fn account(text: &str) -> Cow<'_, str> {
+    cut(text, ACCOUNT_HEAD_MAX, ACCOUNT_TAIL_MAX)
 }
 
 /// The first and the last characters, if there are more.

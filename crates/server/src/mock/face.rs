@@ -19,6 +19,7 @@ use super::entry::Entry;
 use super::server::Shared;
 use super::style::Style;
 use super::tamper::Tamper;
+use crate::echo;
 use crate::request_id::HEADER as REQUEST_ID;
 
 /// Tells tests apart that share a server.
@@ -118,7 +119,9 @@ fn scripted(response: Response, style: Style, notes: &[Note]) -> (Response, Vec<
             (keep(instead), vec!["status"])
         }
         (None, Some(objection)) => {
-            (keep(style.error(StatusCode::BAD_REQUEST, objection, "no_scripted_answer")), Vec::new())
+            // It may quote the request, which has no bound that a message has.
+            let message = echo::account(objection);
+            (keep(style.error(StatusCode::BAD_REQUEST, &message, "no_scripted_answer")), Vec::new())
         }
         (None, None) => (response, Vec::new()),
     }

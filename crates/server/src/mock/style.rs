@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::app::OF_LLAMA_SERVER;
 use crate::error::messages_kind;
 
 /// Whose protocol a path speaks.
@@ -14,7 +15,7 @@ pub(super) enum Style {
     Completions,
     Messages,
     Responses,
-    /// The server's own paths, and llama-server's.
+    /// The server's own paths. Errors under llama-server's look like the OpenAI protocol's.
     Other,
 }
 
@@ -22,6 +23,7 @@ impl Style {
     pub(super) fn of(path: &str) -> Self {
         match path {
             "/v1/completions" => Self::Completions,
+            path if OF_LLAMA_SERVER.contains(&path) => Self::Completions,
             "/v1/responses" => Self::Responses,
             path if path.starts_with("/v1/messages") => Self::Messages,
             path if path.starts_with("/v1/") => Self::Chat,

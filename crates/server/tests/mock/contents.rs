@@ -348,3 +348,24 @@ async fn a_text_is_continued_by_the_rules_too() {
     assert_eq!((&rows[0][0], &rows[0][1][0]["rule"], rows.len()), (&json!("story"), &json!("story"), 1));
     assert_eq!(ask(&mock, "Once").await.content(), " upon a time");
 }
+
+/// What a request says comes back in the message, and never all of it.
+#[tokio::test(start_paused = true)]
+async fn an_objection_to_a_request_is_short_however_long_the_request_is() {
+    let mock = mock("[[models]]\nname = \"fast\"\n[[rules]]\nreply = { json = true }\n");
+    let mut body = chat("hi");
+    let schema = json!({"type": "x".repeat(100_000)});
+    body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": schema}});
+    let answer = post(&mock, &[], &body).await;
+    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(answer.status == 400 && message.contains("unknown type \"xxx") && message.len() < 1000, "{message}");
+}
+
+/// llama-server's paths have the errors of the OpenAI protocol, also where a script is the reason.
+#[tokio::test(start_paused = true)]
+async fn a_script_objects_in_the_words_of_the_path() {
+    let mock = mock("strict = true\n[[models]]\nname = \"fast\"\n");
+    let body = json!({"prompt": "hi"}).to_string();
+    let answer = send(&mock, http::Method::POST, "/completion", &[], body).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]["code"]), (400, &json!("no_scripted_answer")));
+}
