@@ -21,6 +21,9 @@ cargo xtask COMMAND
                             --complete also where that takes long
   shuttle  [--iterations N] [-- FILTER]
                             play programs of many threads around the lock under a random scheduler
+  fuzz     [--cases N] [--seed HEX] [-- FILTER]
+                            send each parser N requests, scripts and configurations that nobody
+                            would write; nothing may panic, fail, or be refused without a reason
   mutants  [--in-diff BASE] [-- FILTER]
                             change the lock in small ways, in all or in what differs from BASE; its
                             tests must notice
@@ -63,6 +66,7 @@ pub(crate) enum Command {
     Ci { install: bool, steps: Vec<String> },
     Loom { complete: bool, filter: Option<String> },
     Shuttle { iterations: Option<u64>, filter: Option<String> },
+    Fuzz { cases: Option<u64>, seed: Option<String>, filter: Option<String> },
     Mutants { base: Option<String>, filter: Option<String> },
     Planted { filter: Option<String> },
     Bench { what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
@@ -94,6 +98,10 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "ci" => Command::Ci { install: words.install(), steps: words.take_names() },
         "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.filter()? },
         "shuttle" => Command::Shuttle { iterations: words.number("--iterations")?, filter: words.filter()? },
+        "fuzz" => {
+            let (cases, seed) = (words.number("--cases")?, words.value("--seed")?);
+            Command::Fuzz { cases, seed, filter: words.filter()? }
+        }
         "mutants" => Command::Mutants { base: words.value("--in-diff")?, filter: words.filter()? },
         "planted" => Command::Planted { filter: words.filter()? },
         "bench" => {
@@ -255,6 +263,8 @@ mod tests {
         let expected = Command::Shuttle { iterations: Some(500), filter: Some("storm".to_owned()) };
         assert_eq!(parsed("shuttle --iterations 500 -- storm"), Ok(expected));
         assert_eq!(parsed("shuttle"), Ok(Command::Shuttle { iterations: None, filter: None }));
+        let (seed, filter) = (Some("5eed".to_owned()), Some("chats".to_owned()));
+        assert_eq!(parsed("fuzz --cases 9 --seed 5eed -- chats"), Ok(Command::Fuzz { cases: Some(9), seed, filter }));
         let base = Some("main".to_owned());
         assert_eq!(parsed("mutants --in-diff main"), Ok(Command::Mutants { base, filter: None }));
         let filter = Some("slab.rs".to_owned());
@@ -318,7 +328,8 @@ mod tests {
     #[test]
     fn help_names_every_command_and_every_step() {
         let commands = [
-            "serve", "test", "ci", "loom", "shuttle", "mutants", "planted", "bench", "canaries", "check", "sim", "sdk",
+            "serve", "test", "ci", "loom", "shuttle", "fuzz", "mutants", "planted", "bench", "canaries", "check",
+            "sim", "sdk",
         ];
         for name in commands.into_iter().chain(crate::ci::names()) {
             assert!(HELP.contains(name), "{name}");

@@ -15,6 +15,7 @@ mod clients;
 mod described;
 mod enumerate;
 mod failure;
+mod fuzz;
 mod libtest;
 mod limited;
 mod loom;
@@ -58,6 +59,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Ci { install, steps } => ci::run(install, &steps),
         Command::Loom { complete, filter } => loom::run(complete, filter.as_deref()),
         Command::Shuttle { iterations, filter } => shuttle::run(iterations, filter.as_deref()),
+        Command::Fuzz { cases, seed, filter } => fuzz::run(cases, seed.as_deref(), filter.as_deref()),
         Command::Mutants { base, filter } => mutants::run(base.as_deref(), filter.as_deref()),
         Command::Planted { filter } => planted::run(filter.as_deref()),
         Command::Bench { what, pictures, rest } => bench::run(&what, pictures, &rest),

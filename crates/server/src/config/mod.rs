@@ -2,6 +2,8 @@
 
 mod check;
 mod duration;
+#[cfg(test)]
+mod fuzz;
 mod parse;
 mod print;
 mod problem;
