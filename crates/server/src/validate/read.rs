@@ -1,4 +1,7 @@
-//! From bytes to the wire type: syntax first, then what is not supported, then types.
+//! From bytes to the wire type. Most requests are what they should be, and are read at once; of the others it is found out,
+//! field by field, what is wrong: syntax first, then what is not supported, then types.
+
+mod at_once;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +20,23 @@ pub(super) fn generation<T: DeserializeOwned>(
     body: &[u8],
     rules: &[Rule],
 ) -> Result<(GenerationFields, T), BadRequest> {
+    match at_once::generation(body) {
+        Some(read) => Ok(read),
+        None => field_by_field(body, rules),
+    }
+}
+
+/// Reads a request of another kind in the same way.
+pub(super) fn request<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<T, BadRequest> {
+    if let Some(read) = at_once::request(body) {
+        return Ok(read);
+    }
+    let mut fields = object(body)?;
+    unsupported::take_out(&mut fields, rules)?;
+    typed(Value::Object(fields), pass_over)
+}
+
+fn field_by_field<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<(GenerationFields, T), BadRequest> {
     let mut fields = object(body)?;
     unsupported::take_out(&mut fields, rules)?;
     let fields = Value::Object(fields);
@@ -27,17 +47,10 @@ pub(super) fn generation<T: DeserializeOwned>(
     })?;
     let rest = typed(fields, |path| {
         if others.contains(&path) {
-            pass_over(&path);
+            pass_over(path);
         }
     })?;
     Ok((common, rest))
-}
-
-/// Reads a request of another kind in the same way.
-pub(super) fn request<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<T, BadRequest> {
-    let mut fields = object(body)?;
-    unsupported::take_out(&mut fields, rules)?;
-    typed(Value::Object(fields), |path| pass_over(&path))
 }
 
 fn typed<'de, T: DeserializeOwned>(
@@ -54,8 +67,8 @@ fn typed<'de, T: DeserializeOwned>(
     })
 }
 
-fn pass_over(path: &str) {
-    tracing::debug!(field = %echo::value(path), "unknown field passed over");
+fn pass_over(path: impl ToString) {
+    tracing::debug!(field = %echo::value(&path.to_string()), "unknown field passed over");
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, BadRequest> {
