@@ -4,6 +4,7 @@
 //! that panics, a shutdown, comes out of [`Run::run`] as one ending. The service writes the one outcome from it.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use backend::{Embedding, Event, EventStream, Finish, GenerateError, Lane, Token}
 use futures_util::future::{BoxFuture, MaybeDone};
 use futures_util::{FutureExt, StreamExt, future};
 use model_locks::{AcquireError, Lease};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -163,11 +165,14 @@ impl Run {
 
     /// Carries events from the engine to the client. `Err` means that the lane must be rebuilt.
     async fn pump(&mut self, mut events: EventStream<'_>) -> Result<Ending, String> {
+        // Waited for from here to the end: to begin anew with every token costs more than the token.
+        let (tokens, shutdown) = (self.reply.tokens.clone(), self.shutdown.clone());
+        let (mut left, mut over) = (pin!(tokens.closed()), pin!(shutdown.cancelled()));
         loop {
             let event = tokio::select! {
                 biased;
-                () = self.reply.tokens.closed(), if !canary::works_on() => return Ok(Ending::Left),
-                () = self.shutdown.cancelled() => return Ok(self.shut_down()),
+                () = left.as_mut(), if !canary::works_on() => return Ok(Ending::Left),
+                () = over.as_mut() => return Ok(self.shut_down()),
                 event = events.next() => event,
             };
             let token = match event {
@@ -198,6 +203,11 @@ impl Run {
         if token.is_empty() || (canary::drops_text() && self.reply.tokens.capacity() == 0) {
             return None;
         }
+        let token = match self.reply.tokens.try_send(token) {
+            Ok(()) => return None,
+            Err(TrySendError::Closed(_)) => return Some(Ending::Left),
+            Err(TrySendError::Full(token)) => token,
+        };
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Some(self.shut_down()),
