@@ -10,15 +10,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use serving::Service;
 
-use crate::access::{self, ApiKeys, Origins};
+use crate::access::{Access, ApiKeys, Origins};
 use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
+use crate::entrance::{Entrance, enter};
 use crate::error::{ApiError, MessagesStyle};
 use crate::limits::HttpLimits;
 use crate::machine::Machine;
 use crate::metrics::Metrics;
 use crate::openapi;
-use crate::request_id::{RequestIds, identify};
+use crate::request_id::RequestIds;
 use crate::routes::{
     chat, completions, edison, embeddings, health, index, llama, locks, messages, metrics as metrics_page, models,
     responses, tokens,
@@ -62,22 +63,18 @@ impl Default for AppOptions {
 /// Builds the HTTP face of a service. Everything but a chat is answered without waiting for a model.
 pub fn app(service: Service, options: AppOptions) -> Router {
     let AppOptions { limits, ids, clock, shutdown, keys, origins, metrics } = options;
-    let cors = origins.layer();
     let created = clock.unix_seconds();
     let bodies = chat::Bodies::new(limits.bodies_max_bytes);
     let catalogue = Catalogue::new(service.models());
     let active = edison::Active::default();
     let machine = Machine::default();
-    let numbered = (ids, metrics.clone());
+    let entrance = Entrance { ids, access: Access::new(keys, origins), metrics: metrics.clone() };
     let app = App { service, limits, catalogue, bodies, active, metrics, machine, clock, shutdown, created };
     let Routes { router, .. } = routes();
     router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_path)
-        .layer(from_fn_with_state((keys, origins), access::admit))
-        // Outside of that: a preflight has no key, and a page wants to read why it was not let in.
-        .layer(from_fn_with_state(cors, access::answer_page))
-        .layer(from_fn_with_state(numbered, identify))
+        .layer(from_fn_with_state(Arc::new(entrance), enter))
         .with_state(Arc::new(app))
 }
 

@@ -29,6 +29,7 @@ mod echo;
 mod edison;
 mod embedded;
 mod engine;
+mod entrance;
 mod error;
 mod limits;
 mod listen;

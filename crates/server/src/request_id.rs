@@ -5,17 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::Instant;
-use tracing::Instrument;
-use tracing::field::Empty;
-
-use crate::echo;
-use crate::metrics::Metrics;
-use crate::trace_context::{self, TraceContext};
 
 /// The header that carries the id, both ways.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +22,11 @@ impl RequestId {
         &self.0
     }
 
+    /// The client's, or else one of ours.
+    pub(crate) fn of(headers: &HeaderMap, ids: &RequestIds) -> Self {
+        Self::from_client(headers).unwrap_or_else(|| ids.next())
+    }
+
     /// The id that the client chose, if it is one that can stand in a log line and a header.
     fn from_client(headers: &HeaderMap) -> Option<Self> {
         let id = headers.get(HEADER)?.to_str().ok()?;
@@ -39,7 +34,7 @@ impl RequestId {
         fits.then(|| Self(id.into()))
     }
 
-    fn header_value(&self) -> HeaderValue {
+    pub(crate) fn header_value(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("an id is visible ASCII")
     }
 }
@@ -81,34 +76,6 @@ impl RequestIds {
         let number = self.0.last.fetch_add(1, Ordering::Relaxed) + 1;
         RequestId(format!("{}-{number}", self.0.prefix).into())
     }
-}
-
-/// Gives every request its id and its span, and every answer the id in a header.
-pub(crate) async fn identify(
-    State((ids, metrics)): State<(RequestIds, Metrics)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = RequestId::from_client(request.headers()).unwrap_or_else(|| ids.next());
-    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = %echo::value(request.uri().path()), client = Empty, trace_id = Empty);
-    let context = TraceContext::of(request.headers(), id.as_str());
-    if let Some(context) = &context {
-        span.record("trace_id", context.trace_id());
-    }
-    request.extensions_mut().insert(id.clone());
-    let begun = Instant::now();
-    async {
-        let mut response = next.run(request).await;
-        metrics.answered(response.status());
-        tracing::debug!(status = response.status().as_u16(), elapsed_ms = begun.elapsed().as_millis(), "answered");
-        response.headers_mut().insert(HEADER, id.header_value());
-        if let Some(context) = context {
-            response.headers_mut().insert(trace_context::HEADER, context.header_value());
-        }
-        response
-    }
-    .instrument(span)
-    .await
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use http::header::{HOST, ORIGIN};
-use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Request};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders, MaxAge};
 
 /// How long a browser may remember what it was told: as long as browsers do at most, more or less.
@@ -80,20 +79,20 @@ impl Origins {
 
     /// Whether this request may do work. A browser sends a simple POST for any page and only keeps the answer from it, so
     /// without this look every page that somebody visits could keep the models busy.
-    pub(crate) fn admit(&self, head: &Parts) -> bool {
-        let Some(origin) = head.headers.get(ORIGIN) else { return true };
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> bool {
+        let Some(origin) = request.headers().get(ORIGIN) else { return true };
         let is_of_web = [&b"http:"[..], b"https:"].iter().any(|scheme| origin.as_bytes().starts_with(scheme));
         // Extensions and desktop programs have schemes of their own; they were installed, not visited.
         let is_foreign = is_of_web || origin == "null";
-        head.method != Method::POST || !is_foreign || self.allow(origin) || is_own(head, origin)
+        request.method() != Method::POST || !is_foreign || self.allow(origin) || is_own(request, origin)
     }
 }
 
 /// Whether the page came from this very server. Only where that was asked for by a number or as `localhost`: a name can be
 /// made to point here by whoever owns it, after its page was loaded.
-fn is_own(head: &Parts, origin: &HeaderValue) -> bool {
-    let host = head.uri.authority().map(http::uri::Authority::as_str);
-    let host = host.or_else(|| head.headers.get(HOST)?.to_str().ok());
+fn is_own<B>(request: &Request<B>, origin: &HeaderValue) -> bool {
+    let host = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = host.or_else(|| request.headers().get(HOST)?.to_str().ok());
     let (Some(host), Ok(origin)) = (host, origin.to_str()) else { return false };
     let Some((_, origin)) = origin.split_once("://") else { return false };
     let Ok(authority) = origin.parse::<http::uri::Authority>() else { return false };
@@ -161,7 +160,7 @@ mod tests {
             if let Some(origin) = origin {
                 request = request.header("origin", origin);
             }
-            Origins::default().admit(&request.body(()).expect("a request").into_parts().0)
+            Origins::default().admit(&request.body(()).expect("a request"))
         };
         assert!(admits("POST", "127.0.0.1:8811", None), "no browser");
         assert!(admits("POST", "10.0.0.7:8811", Some("http://10.0.0.7:8811")), "a page of ours");

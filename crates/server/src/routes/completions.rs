@@ -4,11 +4,9 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend::{Prompt, Token, Usage};
-use http::request::Parts;
 use serving::{Completed, Input, Refusal, Service, Started};
 
 use crate::answer::{self, Answer, Events, Timed};
@@ -24,7 +22,8 @@ use crate::wire::response::{self, reason};
 ///
 /// # Cancel safety
 /// Dropping the future, or the body of its answer, is how a client leaves.
-pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
     let caller = Caller::of(&head)?;
     let request = app.bodies.read(body, &app.limits, validate::completion).await?;
     let (asked, fields) = (request.asked, request.fields);

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend::Embedding;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::request::Parts;
 use serving::Failure;
 
 use crate::answer;
@@ -25,7 +23,8 @@ const FIELDS: Fields = Fields { prompt: "input", ..Fields::CHAT };
 ///
 /// # Cancel safety
 /// Dropping the future is how a client leaves.
-pub(crate) async fn embed(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn embed(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
     let caller = Caller::of(&head)?;
     let asked = app.bodies.read(body, &app.limits, validate::embeddings).await?;
     let refused = |refusal| ApiError::refused(refusal, FIELDS);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
-use http::request::Parts;
+use axum::extract::{Request, State};
 use serving::{Encoding, Refusal};
 
 use crate::error::{ApiError, Fields};
@@ -15,11 +13,8 @@ use crate::validate::{self, Pictures};
 use crate::wire::tokens::{Detokenized, Rendered, TokenOut, Tokenized};
 
 /// The tokens of a text.
-pub(crate) async fn tokenize(
-    State(app): State<Arc<App>>,
-    head: Parts,
-    body: Body,
-) -> Result<Json<Tokenized>, ApiError> {
+pub(crate) async fn tokenize(State(app): State<Arc<App>>, request: Request) -> Result<Json<Tokenized>, ApiError> {
+    let (head, body) = request.into_parts();
     Caller::of(&head)?;
     let asked = app.bodies.read(body, &app.limits, validate::tokenize).await?;
     let refused = |refusal| refused(refusal, "content");
@@ -37,11 +32,8 @@ pub(crate) async fn tokenize(
 }
 
 /// The text of tokens.
-pub(crate) async fn detokenize(
-    State(app): State<Arc<App>>,
-    head: Parts,
-    body: Body,
-) -> Result<Json<Detokenized>, ApiError> {
+pub(crate) async fn detokenize(State(app): State<Arc<App>>, request: Request) -> Result<Json<Detokenized>, ApiError> {
+    let (head, body) = request.into_parts();
     Caller::of(&head)?;
     let (model, tokens) = app.bodies.read(body, &app.limits, validate::detokenize).await?;
     let bytes = encoding(&app, model).await?.token_bytes(tokens).await;
@@ -50,11 +42,8 @@ pub(crate) async fn detokenize(
 }
 
 /// The text that a model's template makes of a conversation.
-pub(crate) async fn apply_template(
-    State(app): State<Arc<App>>,
-    head: Parts,
-    body: Body,
-) -> Result<Json<Rendered>, ApiError> {
+pub(crate) async fn apply_template(State(app): State<Arc<App>>, request: Request) -> Result<Json<Rendered>, ApiError> {
+    let (head, body) = request.into_parts();
     Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
     let read = move |body: &[u8], pictures: &mut Pictures| validate::template(body, messages_max, pictures);

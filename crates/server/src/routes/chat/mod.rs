@@ -11,11 +11,9 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend::Prompt;
-use http::request::Parts;
 
 use self::stream::Chunks;
 use crate::answer::{self, Answer, Timed};
@@ -29,7 +27,8 @@ use crate::wire::response::ChatCompletion;
 ///
 /// # Cancel safety
 /// Dropping the future, or the body of its answer, is how a client leaves.
-pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
     let caller = Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
     let read = move |body: &[u8], pictures: &mut Pictures| validate::chat(body, messages_max, pictures);

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::request::Parts;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -28,8 +27,8 @@ const EVENTS: usize = 8;
 type Events = BoxStream<'static, Event>;
 
 /// The answer in one piece.
-pub(crate) async fn whole(State(app): State<Arc<App>>, head: Parts, body: Body) -> Response {
-    let mut events = match begin(app, &head, body, false).await {
+pub(crate) async fn whole(State(app): State<Arc<App>>, request: Request) -> Response {
+    let mut events = match begin(app, request, false).await {
         Ok((_, events)) => events,
         Err(error) => return error.into_detail(),
     };
@@ -45,8 +44,8 @@ pub(crate) async fn whole(State(app): State<Arc<App>>, head: Parts, body: Body) 
 }
 
 /// The answer piece by piece. What can be refused at once is an ordinary error; then the id is told before any model works.
-pub(crate) async fn stream(State(app): State<Arc<App>>, head: Parts, body: Body) -> Response {
-    let (id, mut events) = match begin(app, &head, body, true).await {
+pub(crate) async fn stream(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (id, mut events) = match begin(app, request, true).await {
         Ok(begun) => begun,
         Err(error) => return error.into_detail(),
     };
@@ -67,8 +66,9 @@ pub(crate) async fn stream(State(app): State<Arc<App>>, head: Parts, body: Body)
 }
 
 /// The turn's id, and its events.
-async fn begin(app: Arc<App>, head: &Parts, body: Body, is_streamed: bool) -> Result<(String, Events), ApiError> {
-    let caller = Caller::of(head)?;
+async fn begin(app: Arc<App>, request: Request, is_streamed: bool) -> Result<(String, Events), ApiError> {
+    let (head, body) = request.into_parts();
+    let caller = Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
     let read = move |body: &[u8], pictures: &mut Pictures| ask(body, messages_max, pictures);
     let ask = app.bodies.read_with_pictures(body, &app.limits, read).await?;

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use backend::{Chat, ChatMessage, GenerateOptions, Prompt, Role, Sampling};
-use http::request::Parts;
 use serde_json::{Value, json};
 use serving::{Class, Progress, Request, Tier};
 
@@ -21,7 +19,8 @@ use crate::state::App;
 const SEEN_MAX: usize = 200;
 
 /// A title, asked for in the background class unless its headers say otherwise: whatever else waits for the model goes first.
-pub(crate) async fn generate(State(app): State<Arc<App>>, head: Parts, body: Body) -> Response {
+pub(crate) async fn generate(State(app): State<Arc<App>>, request: axum::extract::Request) -> Response {
+    let (head, body) = request.into_parts();
     let caller = match Caller::of(&head) {
         Ok(caller) => caller,
         Err(error) => return error.into_detail(),

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend::Token;
-use http::request::Parts;
 use serving::{Completed, Started};
 
 use crate::answer::{self, Answer, Events};
@@ -23,7 +21,8 @@ use crate::wire::logprobs::TokenEntry;
 ///
 /// # Cancel safety
 /// Dropping the future, or the body of its answer, is how a client leaves.
-pub(crate) async fn complete(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
     let caller = Caller::of(&head)?;
     let first = app.first_model();
     let request = app.bodies.read(body, &app.limits, move |body| validate::llama_completion(body, &first)).await?;

@@ -5,11 +5,9 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend::Prompt;
-use http::request::Parts;
 
 use self::stream::MessageEvents;
 use crate::answer::{self, Answer, Choice};
@@ -25,7 +23,8 @@ const FIELDS: Fields = Fields { constraint: "output_config.format", ..Fields::CH
 ///
 /// # Cancel safety
 /// Dropping the future, or the body of its answer, is how a client leaves.
-pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, MessagesStyle> {
+pub(crate) async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Response, MessagesStyle> {
+    let (head, body) = request.into_parts();
     let caller = Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
     let read = move |body: &[u8], pictures: &mut Pictures| validate::anthropic_messages(body, messages_max, pictures);
@@ -52,9 +51,9 @@ pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body)
 /// Counts the tokens of a conversation. Takes no lane.
 pub(crate) async fn count_tokens(
     State(app): State<Arc<App>>,
-    head: Parts,
-    body: Body,
+    request: Request,
 ) -> Result<Json<TokenCount>, MessagesStyle> {
+    let (head, body) = request.into_parts();
     Caller::of(&head)?;
     let messages_max = app.limits.messages_max;
     let read = move |body: &[u8], pictures: &mut Pictures| validate::count(body, messages_max, pictures);

@@ -6,11 +6,9 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use backend::{FinishReason, Prompt, Usage};
-use http::request::Parts;
 
 use self::stream::ResponseEvents;
 use crate::answer::{self, Answer};
@@ -70,7 +68,8 @@ impl Head {
 ///
 /// # Cancel safety
 /// Dropping the future, or the body of its answer, is how a client leaves.
-pub(crate) async fn create(State(app): State<Arc<App>>, head: Parts, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
     let caller = Caller::of(&head)?;
     let items_max = app.limits.messages_max;
     let read = move |body: &[u8], pictures: &mut Pictures| validate::responses(body, items_max, pictures);
