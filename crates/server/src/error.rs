@@ -43,6 +43,8 @@ pub(crate) enum ApiError {
     Unauthorized { has_key: bool },
     /// A web page of an origin that was not named wants to make work.
     ForeignOrigin,
+    /// The request came without TLS, where TLS is spoken.
+    OnlyOverTls,
     /// All connections are taken; this one serves only what needs no model.
     Crowded,
     /// The service refused.
@@ -97,6 +99,7 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
         ApiError::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", None),
         ApiError::Unauthorized { .. } => (S::UNAUTHORIZED, "invalid_api_key", None),
         ApiError::ForeignOrigin => (S::FORBIDDEN, "origin_not_allowed", None),
+        ApiError::OnlyOverTls => (S::BAD_REQUEST, "tls_required", None),
         ApiError::Busy => (S::SERVICE_UNAVAILABLE, "server_busy", None),
         ApiError::Crowded => (S::SERVICE_UNAVAILABLE, "too_many_connections", None),
         ApiError::Loading(_) => (S::SERVICE_UNAVAILABLE, "model_loading", Some("model")),
@@ -151,6 +154,7 @@ pub(crate) fn message(error: &ApiError) -> String {
             "web pages of this origin may not use the server; name it in server.cors_origins of the configuration"
                 .into()
         }
+        ApiError::OnlyOverTls => "this address speaks TLS; ask it with https://".into(),
         ApiError::Busy => "too many requests are being read; ask again after the time in the Retry-After header".into(),
         ApiError::Crowded => "all connections are in use; ask again later".into(),
         ApiError::Loading(model) => format!("model \"{model}\" is being loaded; ask again later"),
@@ -410,6 +414,7 @@ mod tests {
             (ApiError::UnknownPath("/x".into()), (404, "unknown_path", None, None)),
             (ApiError::BadPath("no UTF-8".into()), (400, "invalid_request_error", None, None)),
             (ApiError::MethodNotAllowed, (405, "method_not_allowed", None, None)),
+            (ApiError::OnlyOverTls, (400, "tls_required", None, None)),
             (ApiError::Busy, (503, "server_busy", None, Some(1))),
             (ApiError::Loading("m".into()), (503, "model_loading", Some("model"), Some(1))),
             (ApiError::Crowded, (503, "too_many_connections", None, Some(1))),

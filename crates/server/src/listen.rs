@@ -7,14 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
+use crate::app::in_the_style_of;
 use crate::connection::{Peer, serve_connection};
+use crate::error::ApiError;
 use crate::limits::{CROWD_MAX, HttpLimits};
 use crate::shutdown::Shutdown;
 use crate::tls::Tls;
@@ -178,9 +182,14 @@ async fn serve_one(
         Stream::Tcp(tcp) => serve_connection(without_delay(tcp), app, &limits, peer, &shutdown).await,
         Stream::Tls(tcp, tls) => {
             // The handshake counts as the beginning of the first request: who is silent in it is as silent as anybody.
-            let handshake = tokio::time::timeout(limits.header_read_timeout, tls.accept(without_delay(tcp)));
+            let handshake = tokio::time::timeout(limits.header_read_timeout, shake_hands(without_delay(tcp), &tls));
             match unless_closing(&shutdown, handshake).await {
-                Some(Ok(Ok(stream))) => serve_connection(stream, app, &limits, peer, &shutdown).await,
+                Some(Ok(Ok(Shaken::Tls(stream)))) => serve_connection(*stream, app, &limits, peer, &shutdown).await,
+                Some(Ok(Ok(Shaken::No(tcp)))) => {
+                    // One answer is all there is to say.
+                    let peer = Peer { is_crowded: true, ..peer };
+                    serve_connection(tcp, only_over_tls(), &limits, peer, &shutdown).await;
+                }
                 Some(Ok(Err(error))) => tracing::debug!(%error, "no TLS"),
                 Some(Err(_)) => tracing::debug!("no TLS in time"),
                 None => {}
@@ -189,6 +198,27 @@ async fn serve_one(
         #[cfg(unix)]
         Stream::Unix(unix) => serve_connection(unix, app, &limits, peer, &shutdown).await,
     }
+}
+
+/// How a connection begins where TLS is spoken.
+enum Shaken {
+    Tls(Box<TlsStream<TcpStream>>),
+    /// The client speaks HTTP as it is. It is told so: an alert of TLS would be gibberish to it.
+    No(TcpStream),
+}
+
+async fn shake_hands(tcp: TcpStream, tls: &Tls) -> io::Result<Shaken> {
+    let mut first = [0];
+    tcp.peek(&mut first).await?;
+    // What TLS begins with is no letter, and every method of HTTP begins with one.
+    if first[0].is_ascii_uppercase() {
+        return Ok(Shaken::No(tcp));
+    }
+    Ok(Shaken::Tls(Box::new(tls.accept(tcp).await?)))
+}
+
+fn only_over_tls() -> Router {
+    Router::new().fallback(async |request: Request| in_the_style_of(request.uri().path(), ApiError::OnlyOverTls))
 }
 
 /// Tokens are small and each is waited for; with the delay some would wait for the next one.

@@ -7,8 +7,8 @@ use serving::{LoadState, ModelView};
 
 use crate::config::{Config, Model, Source};
 
-/// What is served where, and a line to try it with.
-pub(crate) fn serving(address: SocketAddr, config: &Config, views: &[ModelView]) -> String {
+/// What is served where, and a line to try it with. `has_keys`: only to whoever sends an API key.
+pub(crate) fn serving(address: SocketAddr, config: &Config, has_keys: bool, views: &[ModelView]) -> String {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let mut out = format!("Edison serves on {scheme}://{address}\n\n");
     if let Some(socket) = &config.unix_socket {
@@ -22,7 +22,8 @@ pub(crate) fn serving(address: SocketAddr, config: &Config, views: &[ModelView])
     if let Some(ready) = views.iter().find(|view| view.state == LoadState::Ready) {
         let url = format!("{scheme}://{}/v1/chat/completions", reachable(address));
         let body = format!(r#"{{"model":"{}","messages":[{{"role":"user","content":"Say hello."}}]}}"#, ready.id);
-        write!(out, "\nTry it:\n\n  curl {url} -d '{}'\n", body.replace('\'', r"'\''"))
+        let key = if has_keys { " -H 'authorization: Bearer KEY'" } else { "" };
+        write!(out, "\nTry it:\n\n  curl {url}{key} -d '{}'\n", body.replace('\'', r"'\''"))
             .expect("a String takes everything");
     }
     out
@@ -104,12 +105,14 @@ mod tests {
         let failed = LoadState::Failed { reason: "no such file".into() };
         let views = [view("fast", failed), view("deep", LoadState::Ready)];
         let address = "0.0.0.0:8811".parse().expect("an address");
-        let report = serving(address, &Config::demo(8), &views);
+        let report = serving(address, &Config::demo(8), false, &views);
         assert!(report.starts_with("Edison serves on http://0.0.0.0:8811\n"), "{report}");
         assert!(report.contains("fast  not available: no such file"), "{report}");
         assert!(report.contains("deep  context of 512 tokens"), "{report}");
         assert!(report.contains("built in, 2 threads, also assistant"), "{report}");
         assert!(report.contains(r#"curl http://127.0.0.1:8811/v1/chat/completions -d '{"model":"deep","#), "{report}");
         assert_eq!(failures(&views), ["fast: no such file"]);
+        let report = serving(address, &Config::demo(8), true, &views);
+        assert!(report.contains("/v1/chat/completions -H 'authorization: Bearer KEY' -d "), "{report}");
     }
 }

@@ -113,6 +113,7 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
     let metrics = Metrics::default();
     let service = Service::start_observed(service_config, backend, metrics.observer());
     let service = service.map_err(|error| Stop::Usage(error.to_string()))?;
+    let has_keys = !keys.is_empty();
     let options = AppOptions {
         limits: config.http.clone(),
         keys,
@@ -127,7 +128,7 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
     let ended = tokio::select! {
         biased;
         () = signals.next() => Ok(()),
-        failure = until_nothing_loaded(&service, config, address, args.log_format, bars) => Err(Stop::Failure(failure)),
+        failure = until_nothing_loaded(&service, config, (address, has_keys), args.log_format, bars) => Err(Stop::Failure(failure)),
     };
     tracing::info!(drain_timeout = ?config.http.drain_timeout, "shutting down; a second signal ends at once");
     tokio::select! {
@@ -214,7 +215,7 @@ pub(crate) fn write_port(file: &Path, port: u16) -> std::io::Result<()> {
 async fn until_nothing_loaded(
     service: &Service,
     config: &Config,
-    address: SocketAddr,
+    (address, has_keys): (SocketAddr, bool),
     format: LogFormat,
     bars: &MultiProgress,
 ) -> String {
@@ -227,7 +228,7 @@ async fn until_nothing_loaded(
     match format {
         // Not awaited: that nobody reads it is no reason to stop serving.
         LogFormat::Text => {
-            let report = report::serving(address, config, &views);
+            let report = report::serving(address, config, has_keys, &views);
             drop(tokio::task::spawn_blocking(move || say(&report)));
         }
         LogFormat::Json => {

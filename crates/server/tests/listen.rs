@@ -122,6 +122,19 @@ async fn over_tls_a_client_gets_the_version_that_it_offers() {
     assert_eq!(answer, 200);
 }
 
+/// Whoever forgets the `s` of `https` reads why there is no answer, whichever version it speaks.
+#[tokio::test]
+async fn where_tls_is_spoken_plain_http_is_told_so_once() {
+    let (address, _) = start_tls(HttpLimits::default()).await;
+    for (request, style) in [(HEALTH, "{\"detail\":\"this address speaks TLS"), (CHAT, "\"code\":\"tls_required\"")] {
+        let (mut stream, answer) = ask(address, request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(style), "{answer}");
+        assert_eq!(stream.read(&mut [0]).await.expect("a proper end"), 0);
+    }
+    let stream = TcpStream::connect(address).await.expect("the server listens");
+    assert_eq!(ask_http2(stream, "http").await, 400);
+}
+
 /// The status of `/health` over HTTP/2.
 async fn ask_http2<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: IO, scheme: &str) -> u16 {
     let shaken = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
@@ -147,7 +160,7 @@ async fn whoever_does_not_shake_hands_loses_its_connection() {
     let header_read_timeout = Duration::from_millis(50);
     let limits = HttpLimits { header_read_timeout, connections_max: 1, ..HttpLimits::default() };
     let (address, certificate) = start_tls(limits).await;
-    for begins_with in [&b""[..], b"\x16\x03", HEALTH.as_bytes()] {
+    for begins_with in [&b""[..], b"\x16\x03", b"\0\0\0\0", b"get /health HTTP/1.1\r\n\r\n"] {
         let mut stream = TcpStream::connect(address).await.expect("the server listens");
         stream.write_all(begins_with).await.expect("a few bytes always fit");
         let mut said = Vec::new();

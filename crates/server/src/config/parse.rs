@@ -161,7 +161,11 @@ fn read_limits(section: &mut Section<'_, '_>, limits: &mut Limits, problems: &mu
 fn read_models(top: &mut Section<'_, '_>, base: &Path, cores: usize, problems: &mut Collector<'_>) -> Vec<Written> {
     let span = top.span();
     let Some(value) = top.raw("models") else {
-        problems.add(&span, "models", "no model is configured; begin one with [[models]]");
+        problems.add(
+            &span,
+            "models",
+            "no model is configured; begin one with [[models]], as --print-config alone shows for the demo models",
+        );
         return Vec::new();
     };
     let Some(array) = value.get_ref().as_array().filter(|array| !array.is_empty()) else {
