@@ -156,8 +156,7 @@ impl Answerer {
     /// How an answer to this prompt is to be read.
     fn reader(&self, prompt: &Prompt, tokens: &[LlamaToken]) -> Reader {
         let Prompt::Chat(chat) = prompt else { return Reader::plain() };
-        let tools =
-            if chat.may_call() { chat.tools.iter().map(|tool| tool.name.clone()).collect() } else { Vec::new() };
+        let tools = if chat.may_call() { chat.tools.as_slice() } else { &[] };
         Reader::new(self.family, tools, self.thinks_already(tokens))
     }
 

@@ -1,8 +1,9 @@
 //! Calls, taken out of what is said.
 
-use backend::CallPart;
+use backend::{CallPart, Tool};
 
-use super::family::{CallFormat, Marks};
+use super::elements::{self, ElementReader};
+use super::family::{CallFormat, Marks, Shape};
 use super::object::{ObjectReader, Read};
 use super::{Meaning, undecided};
 
@@ -12,7 +13,7 @@ pub(super) struct Calls {
     format: CallFormat,
     marks: Marks,
     /// The tools that may be called.
-    tools: Vec<String>,
+    tools: Vec<Tool>,
     place: Place,
     /// Text whose meaning is not certain, where it is not in the place.
     held: String,
@@ -35,13 +36,12 @@ enum Place {
     Name(String),
     /// Inside the arguments of a call whose name is known.
     Arguments(ObjectReader),
+    /// Inside a call whose arguments are elements. `name` once it is known, and how many arguments there were.
+    Elements { reader: ElementReader, name: String, n_arguments: u32 },
 }
 
-/// What stands between a name and its arguments, where that is not just the brace.
-const ARGUMENTS_MARK: &str = "[ARGS]";
-
 impl Calls {
-    pub(super) fn new(format: CallFormat, tools: Vec<String>) -> Self {
+    pub(super) fn new(format: CallFormat, tools: Vec<Tool>) -> Self {
         let (marks, place) = (format.marks(), Place::Saying);
         Self { format, marks, tools, place, held: String::new(), said: false, n_begun: 0, n_whole: 0 }
     }
@@ -69,6 +69,7 @@ impl Calls {
             Place::Inside { .. } => self.inside(c, meaning),
             Place::Name(_) => self.name(c, meaning),
             Place::Arguments(_) => self.arguments(c, meaning),
+            Place::Elements { .. } => self.elements(c, meaning),
         }
     }
 
@@ -78,25 +79,41 @@ impl Calls {
             return;
         }
         self.held.push(c);
-        if !self.marks.begin.is_empty() && self.held.ends_with(self.marks.begin) {
-            self.held.truncate(self.held.len() - self.marks.begin.len());
-            self.place = Place::Between { list: false };
+        if let Some(mark) = self.openers().find(|mark| self.held.ends_with(mark)) {
+            self.held.truncate(self.held.len() - mark.len());
             self.release_before_call(meaning);
+            self.pass(mark);
         }
+    }
+
+    /// What a call may begin with. Some models leave out the mark of the section.
+    fn openers(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [self.marks.begin, self.marks.item].into_iter().filter(|mark| !mark.is_empty())
+    }
+
+    /// Goes past a mark outside of a call.
+    fn pass(&mut self, mark: &str) {
+        self.held.clear();
+        self.place = match self.format.shape() {
+            _ if mark == self.marks.end => Place::Saying,
+            Shape::Named(_) if mark == self.marks.item => Place::Name(String::new()),
+            Shape::Elements(marks) if mark == self.marks.item => begin_elements(marks),
+            _ => Place::Between { list: false },
+        };
     }
 
     /// Between calls, or between a mark and a call.
     fn between(&mut self, c: char, list: bool, meaning: &mut Meaning) {
         self.held.push(c);
         let held = self.held.trim_start().to_string();
-        let ends = [self.marks.end, self.marks.begin];
-        let lists = self.format != CallFormat::MistralNamed;
-        if let Some(mark) = ends.iter().find(|mark| !mark.is_empty() && **mark == held) {
-            self.held.clear();
-            self.place = if *mark == self.marks.end { Place::Saying } else { Place::Between { list: false } };
-            return;
+        let Marks { begin, item, end, over, .. } = self.marks;
+        let shape = self.format.shape();
+        let lists = shape == Shape::Object;
+        let marks = [end, begin, item].into_iter().chain(over.iter().copied()).filter(|mark| !mark.is_empty());
+        if let Some(mark) = marks.clone().find(|mark| **mark == held) {
+            return self.pass(mark);
         }
-        if ends.iter().any(|mark| mark.starts_with(&held) && !held.is_empty()) && !(held == "[" && lists) {
+        if marks.clone().any(|mark| mark.starts_with(&held) && !held.is_empty()) && !(held == "[" && lists) {
             return;
         }
         match c {
@@ -111,9 +128,16 @@ impl Calls {
             }
             ',' | ';' if held.len() == 1 => self.held.clear(),
             _ if held.is_empty() => {}
-            _ if !lists => {
-                let name = std::mem::take(&mut self.held).trim_start().to_string();
-                self.place = Place::Name(name);
+            _ if let Shape::Named(_) = shape => {
+                self.held.clear();
+                self.place = Place::Name(held);
+            }
+            _ if let Shape::Elements(marks) = shape
+                && item.is_empty() =>
+            {
+                self.held.clear();
+                self.place = begin_elements(marks);
+                held.chars().for_each(|c| self.elements(c, meaning));
             }
             // No call follows, so it is said after all.
             _ => {
@@ -137,7 +161,7 @@ impl Calls {
     fn inside(&mut self, c: char, meaning: &mut Meaning) {
         let Place::Inside { reader, list, marked, begun } = &mut self.place else { return };
         let read = reader.push(c);
-        let known = reader.name().is_some_and(|name| *marked || self.tools.iter().any(|tool| tool == name));
+        let known = reader.name().is_some_and(|name| *marked || self.tools.iter().any(|tool| tool.name == name));
         if read == Read::Broken || (read == Read::Whole && !known) {
             let raw = if *begun { String::new() } else { reader.raw().to_string() };
             self.held.push_str(&raw);
@@ -170,9 +194,7 @@ impl Calls {
             name.push(c);
             return;
         }
-        let name = name.trim().trim_end_matches(ARGUMENTS_MARK).trim().to_string();
-        // An id may stand between the two.
-        let name = name.split("[CALL_ID]").next().unwrap_or_default().to_string();
+        let name = self.format.name_in(name).to_string();
         meaning.calls.push(first(self.n_begun, Some(name)));
         self.n_begun += 1;
         let mut reader = ObjectReader::default();
@@ -193,15 +215,44 @@ impl Calls {
         }
     }
 
+    fn elements(&mut self, c: char, meaning: &mut Meaning) {
+        let Place::Elements { reader, name, n_arguments } = &mut self.place else { return };
+        let arguments = match reader.push(c) {
+            elements::Read::More => return,
+            elements::Read::Name(found) => {
+                meaning.calls.push(first(self.n_begun, Some(found.clone())));
+                self.n_begun += 1;
+                *name = found;
+                return;
+            }
+            elements::Read::Argument { key, text } => {
+                let value = elements::value(&self.tools, name, &key, &text);
+                let before = if *n_arguments == 0 { "{" } else { ", " };
+                *n_arguments += 1;
+                format!("{before}{}: {value}", serde_json::Value::from(key))
+            }
+            elements::Read::Whole => {
+                let arguments = if *n_arguments == 0 { "{}" } else { "}" };
+                self.n_whole += 1;
+                self.held.clear();
+                let over = reader.end() == self.marks.end;
+                self.place = if over { Place::Saying } else { Place::Between { list: false } };
+                arguments.to_string()
+            }
+        };
+        more(meaning, self.n_begun, &arguments);
+    }
+
     /// Says what is certain.
     fn release(&mut self, meaning: &mut Meaning) {
         // Blanks before a call that begins an answer are not said.
         if !self.said && (self.marks.bare || self.n_begun > 0) && self.held.trim().is_empty() {
             return;
         }
-        let certain = self.held.len() - undecided(&self.held, self.marks.begin);
+        let undecided = self.openers().map(|mark| undecided(&self.held, mark)).max();
+        let certain = self.held.len() - undecided.unwrap_or(0);
         // Nor those between what is said and a call.
-        let certain = if self.marks.begin.is_empty() { certain } else { self.held[..certain].trim_end().len() };
+        let certain = if undecided.is_none() { certain } else { self.held[..certain].trim_end().len() };
         let said: String = self.held.drain(..certain).collect();
         self.said |= !said.trim().is_empty();
         meaning.text.push_str(&said);
@@ -231,12 +282,16 @@ impl Calls {
     }
 }
 
-fn first(index: u32, name: Option<String>) -> CallPart {
+fn begin_elements(marks: &'static elements::Elements) -> Place {
+    Place::Elements { reader: ElementReader::new(marks), name: String::new(), n_arguments: 0 }
+}
+
+pub(super) fn first(index: u32, name: Option<String>) -> CallPart {
     CallPart { index, id: None, name, arguments: String::new() }
 }
 
 /// Adds to the call that was begun last.
-fn more(meaning: &mut Meaning, n_begun: u32, arguments: &str) {
+pub(super) fn more(meaning: &mut Meaning, n_begun: u32, arguments: &str) {
     if arguments.is_empty() {
         return;
     }

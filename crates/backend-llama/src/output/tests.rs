@@ -1,11 +1,11 @@
 //! Answers of each family, cut in every way.
 
-use backend::CallPart;
+use backend::{CallPart, Tool};
 
 use super::family::{CallFormat, Family, Thoughts};
 use super::{Meaning, Reader};
 
-const THINK: Thoughts = Thoughts { begin: "<think>", end: "</think>", header: "", says: "" };
+const THINK: Thoughts = Thoughts { begin: "<think>", end: "</think>" };
 
 /// What an answer means in the end.
 #[derive(Debug, PartialEq)]
@@ -55,11 +55,16 @@ fn read(mut reader: Reader, answer: &str, n: usize) -> Whole {
     whole
 }
 
+fn tool(name: &str) -> Tool {
+    let parameters = r#"{"properties": {"city": {"type": "string"}, "n": {"type": "integer"}}}"#;
+    Tool { name: name.into(), description: None, parameters: Some(parameters.into()) }
+}
+
 /// However an answer is cut, it means the same.
 fn check(calls: Option<CallFormat>, thinks: bool, inside: bool, answer: &str, expected: &Whole) {
     for n in [1, 2, 3, 5, 7, 11, 1000] {
-        let family = Family { calls, thoughts: thinks.then_some(THINK) };
-        let reader = Reader::new(family, vec!["get".into(), "put".into()], inside);
+        let family = Family { calls, thoughts: thinks.then_some(THINK), channels: false };
+        let reader = Reader::new(family, &["get", "put"].map(tool), inside);
         assert_eq!(read(reader, answer, n), *expected, "{answer:?} in pieces of {n}");
     }
 }
@@ -92,6 +97,67 @@ fn calls_of_each_family_are_found() {
     for (format, answer, expected) in cases {
         check(Some(format), false, false, &answer, expected);
     }
+}
+
+/// Sections of calls whose names stand before their arguments.
+#[test]
+fn calls_of_sections_are_found() {
+    let a = r#"{"city": "Rome", "n": [1, {"x": "}"}]}"#;
+    let (one, two) = (whole("", "", &[("get", a)]), whole("", "", &[("get", a), ("put", "{}")]));
+    let (begin, end) = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>");
+    let plain = |name, a| format!("<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{a}<｜tool▁call▁end｜>");
+    let fenced = |name, a| plain("function", format!("{name}\n```json\n{a}\n```"));
+    let kimi =
+        |name, n, a| format!("<|tool_call_begin|>functions.{name}:{n}<|tool_call_argument_begin|>{a}<|tool_call_end|>");
+    let (get, put) = (plain("get", a.to_string()), plain("put", "{}".to_string()));
+    let section = |calls: &str| format!("<|tool_calls_section_begin|>{calls}<|tool_calls_section_end|>");
+    let cases = [
+        (CallFormat::DeepSeek, format!("{begin}{get}{end}"), &one),
+        (CallFormat::DeepSeek, format!("{begin}{get}{put}{end}"), &two),
+        (CallFormat::DeepSeek, format!("{get}\n{put}"), &two),
+        (CallFormat::DeepSeekFenced, format!("{begin}{}{end}", fenced("get", a)), &one),
+        (CallFormat::DeepSeekFenced, format!("{begin}{}\n{}{end}\n", fenced("get", a), fenced("put", "{}")), &two),
+        (CallFormat::Kimi, section(&kimi("get", 0, a)), &one),
+        (CallFormat::Kimi, section(&format!("{}{}", kimi("get", 3, a), kimi("put", 4, "{}"))), &two),
+    ];
+    for (format, answer, expected) in cases {
+        check(Some(format), false, false, &answer, expected);
+    }
+}
+
+/// Calls whose arguments are elements: what they are is in the schema of the tool.
+#[test]
+fn calls_in_elements_are_found() {
+    let (one, none) =
+        (whole("", "", &[("get", r#"{"city": "7 < 8\nRome", "n": 7}"#)]), whole("", "", &[("put", "{}")]));
+    let two = whole("", "", &[("get", r#"{"n": 7}"#), ("put", "{}")]);
+    let coder = |name: &str, inner: &str| format!("<tool_call>\n<function={name}>\n{inner}</function>\n</tool_call>");
+    let city = "<parameter=city>\n7 < 8\nRome\n</parameter>\n";
+    let number = "<parameter=n>\n7\n</parameter>\n";
+    let glm = |name: &str, inner: &str| format!("<tool_call>{name}\n{inner}</tool_call>");
+    let glm_city = "<arg_key>city</arg_key>\n<arg_value>7 < 8\nRome</arg_value>\n";
+    let glm_number = "<arg_key>n</arg_key>\n<arg_value>7</arg_value>\n";
+    let cases = [
+        (CallFormat::Coder, coder("get", &format!("{city}{number}")), &one),
+        (CallFormat::Coder, coder("put", ""), &none),
+        (CallFormat::Coder, format!("{}\n{}", coder("get", number), coder("put", "")), &two),
+        (
+            CallFormat::Coder,
+            "<function=get><parameter=n>7</parameter></function>\n<function=put></function>".into(),
+            &two,
+        ),
+        (CallFormat::Glm, glm("get", &format!("{glm_city}{glm_number}")), &one),
+        (CallFormat::Glm, glm("put", ""), &none),
+        (CallFormat::Glm, "<tool_call>put</tool_call>".into(), &none),
+        (CallFormat::Glm, format!("{}\n{}", glm("get", glm_number), glm("put", "")), &two),
+    ];
+    for (format, answer, expected) in cases {
+        check(Some(format), false, false, &answer, expected);
+    }
+    let cut = Whole { n_whole: 0, ..whole("", "", &[("get", r#"{"n": 7"#)]) };
+    check(Some(CallFormat::Coder), false, false, &format!("<tool_call>\n<function=get>\n{number}<parameter=ci"), &cut);
+    let said_before = whole("I look.", "", &[("put", "{}")]);
+    check(Some(CallFormat::Glm), false, false, &format!("I look.\n{}", glm("put", "")), &said_before);
 }
 
 #[test]
@@ -129,8 +195,8 @@ fn a_call_that_is_cut_is_not_whole() {
 /// Arguments leave while they are written, not when they are whole.
 #[test]
 fn arguments_are_told_as_they_come() {
-    let family = Family { calls: Some(CallFormat::Tagged), thoughts: None };
-    let mut reader = Reader::new(family, vec!["get".into()], false);
+    let family = Family { calls: Some(CallFormat::Tagged), ..Family::default() };
+    let mut reader = Reader::new(family, &[tool("get")], false);
     let meaning = reader.push("<tool_call>\n{\"name\": \"get\", \"arguments\": {\"text\": \"once upon");
     assert_eq!(meaning.calls[0].name.as_deref(), Some("get"));
     assert_eq!(meaning.calls[0].arguments, "{\"text\": \"once upon");
@@ -170,11 +236,61 @@ fn channels_are_told_apart() {
         (format!("{analysis}that<|end|><|start|>assistant<|chan"), whole("", "that", &[])),
         ("Plain.".to_string(), said("Plain.")),
     ];
-    let family = Family { calls: None, thoughts: Thoughts::of("<|channel|>analysis") };
+    check_channels(None, &cases);
+}
+
+fn check_channels(calls: Option<CallFormat>, cases: &[(String, Whole)]) {
+    let family = Family { calls, thoughts: None, channels: true };
     for (answer, expected) in cases {
         for n in [1, 2, 3, 7, 1000] {
-            assert_eq!(read(Reader::new(family, Vec::new(), false), &answer, n), expected, "{answer} in pieces of {n}");
+            let reader = Reader::new(family, &["get", "put"].map(tool), false);
+            assert_eq!(read(reader, answer, n), *expected, "{answer} in pieces of {n}");
         }
+    }
+}
+
+/// Calls are messages to a tool, wherever the header names it.
+#[test]
+fn calls_in_channels_are_found() {
+    let analysis = "<|channel|>analysis<|message|>";
+    let next = "<|start|>assistant";
+    let a = r#"{"city": "Rome <|x"}"#;
+    let call = format!("<|channel|>commentary to=functions.get <|constrain|>json<|message|>{a}");
+    let cut = Whole { n_whole: 0, ..whole("", "", &[("get", r#"{"city": "Ro"#)]) };
+    let cases = [
+        (call.clone(), whole("", "", &[("get", a)])),
+        (format!("{analysis}Hm.<|end|>{next}{call}<|call|>"), whole("", "Hm.", &[("get", a)])),
+        (
+            format!(" to=functions.put<|channel|>commentary json<|message|>{{}}<|call|>{next}{call}"),
+            whole("", "", &[("put", "{}"), ("get", a)]),
+        ),
+        (format!("<|channel|>commentary<|message|>I look.<|end|>{next}{call}"), whole("I look.", "", &[("get", a)])),
+        (
+            format!("<|channel|>commentary<|message|>First.<|end|>{next}<|channel|>final<|message|>Last."),
+            said("First.\n\nLast."),
+        ),
+        ("<|channel|>commentary to=functions.get <|constrain|>json<|message|>{\"city\": \"Ro".to_string(), cut),
+        (format!("{analysis}to=functions.get{call}"), whole("", "to=functions.get", &[("get", a)])),
+    ];
+    check_channels(Some(CallFormat::Harmony), &cases);
+    let unasked = [(call, said(a))];
+    check_channels(None, &unasked);
+}
+
+/// What must look like something begins behind the header of what is said, and not before it.
+#[test]
+fn the_way_from_a_thought_to_what_is_said_is_part_of_the_thought() {
+    let mut reader = Reader::new(Family { channels: true, ..Family::default() }, &[], false);
+    assert!(!reader.is_thinking(), "an answer may be without channels");
+    for (text, thinks) in [
+        ("<|channel|>analysis<|message|>Hm", true),
+        ("<|end|>", true),
+        ("<|start|>assistant<|channel|>final", true),
+        ("<|message|>", false),
+        ("{", false),
+    ] {
+        reader.push(text);
+        assert_eq!(reader.is_thinking(), thinks, "{text}");
     }
 }
 
@@ -189,7 +305,59 @@ fn a_call_may_follow_a_thought() {
 #[test]
 fn where_nothing_may_be_called_everything_is_said() {
     let answer = "<tool_call>\n{\"name\": \"get\", \"arguments\": {}}\n</tool_call>";
-    let family = Family { calls: Some(CallFormat::Tagged), thoughts: Some(THINK) };
-    assert_eq!(read(Reader::new(family, Vec::new(), false), answer, 3), said(answer));
+    let family = Family { calls: Some(CallFormat::Tagged), thoughts: Some(THINK), channels: false };
+    assert_eq!(read(Reader::new(family, &[], false), answer, 3), said(answer));
     assert_eq!(read(Reader::plain(), "<think>a</think>", 3), said("<think>a</think>"));
+}
+
+/// Answers put together from the marks of a family, in any order, mean the same however they are cut.
+#[test]
+fn any_answer_means_the_same_however_it_is_cut() {
+    let formats = [
+        CallFormat::Tagged,
+        CallFormat::Llama,
+        CallFormat::Mistral,
+        CallFormat::MistralNamed,
+        CallFormat::Listed,
+        CallFormat::Action,
+        CallFormat::Bare,
+        CallFormat::DeepSeek,
+        CallFormat::DeepSeekFenced,
+        CallFormat::Kimi,
+        CallFormat::Coder,
+        CallFormat::Glm,
+        CallFormat::Harmony,
+    ];
+    let texts = [
+        "get",
+        "put",
+        "{}",
+        "{\"name\": \"get\", \"arguments\": {\"n\": 1}}",
+        "{\"n\": 7}",
+        " ",
+        "\n",
+        "<",
+        "{",
+        "[",
+        "é>",
+    ];
+    let mut dice = 1_u64;
+    let mut below = |n: usize| {
+        // Knuth's generator of 64 bits; the high ones are good.
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(dice >> 33).unwrap() % n
+    };
+    for format in formats {
+        let channels = format == CallFormat::Harmony;
+        let family = Family { calls: Some(format), thoughts: (!channels).then_some(THINK), channels };
+        let pieces: Vec<&str> = family.marks().chain(texts).collect();
+        for _ in 0..400 {
+            let answer: String = (0..1 + below(9)).map(|_| pieces[below(pieces.len())]).collect();
+            let reader = || Reader::new(family, &["get", "put"].map(tool), false);
+            let whole = read(reader(), &answer, 1000);
+            for n in [1, 2, 5] {
+                assert_eq!(read(reader(), &answer, n), whole, "{format:?}: {answer:?} in pieces of {n}");
+            }
+        }
+    }
 }

@@ -58,20 +58,10 @@ impl Thinking {
     /// What the text begins with, once that is certain.
     fn start(&mut self) {
         let begun = self.held.trim_start();
-        let begun = begun.strip_prefix(self.marks.header).unwrap_or(begun);
         if let Some(rest) = begun.strip_prefix(self.marks.begin) {
             self.held = rest.to_string();
             self.place = Place::Inside;
-            return;
-        }
-        let says = self.marks.says;
-        if !says.is_empty() && begun.starts_with(says) {
-            self.held = begun[says.len()..].to_string();
-            self.place = Place::Saying;
-            return;
-        }
-        let may_become = [self.marks.begin, self.marks.header, says].iter().any(|mark| mark.starts_with(begun));
-        if !may_become {
+        } else if !self.marks.begin.starts_with(begun) {
             // Blanks before anything else are the answer's own.
             self.place = Place::Saying;
         }
@@ -91,8 +81,7 @@ impl Thinking {
         match ended {
             Some(at) => {
                 self.held.drain(..at);
-                // Where each part has a mark, another thought may follow.
-                self.place = if self.marks.says.is_empty() { Place::Behind } else { Place::Start };
+                self.place = Place::Behind;
             }
             None => drop(self.held.drain(..text.len())),
         }
@@ -116,8 +105,6 @@ impl Thinking {
                 thought.push_str(held.trim_end());
                 String::new()
             }
-            // A header without the part that it announces.
-            Place::Start if self.told => String::new(),
             Place::Start | Place::Saying => held,
             Place::Behind => String::new(),
         }

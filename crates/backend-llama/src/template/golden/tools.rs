@@ -283,6 +283,36 @@ fn granite_3() {
     assert_eq!(render(source, &turns()), plain);
 }
 
+/// Writes each argument as an element: texts as they are, and everything else as JSON.
+#[test]
+fn qwen3_coder() {
+    let source = r#"{%- for message in messages %}{%- if message.role == "assistant" and message.tool_calls is defined and message.tool_calls is iterable and message.tool_calls | length > 0 %}{{- '<|im_start|>assistant' }}{%- for tool_call in message.tool_calls %}{%- if tool_call.function is defined %}{%- set tool_call = tool_call.function %}{%- endif %}{{- '\n<tool_call>\n<function=' + tool_call.name + '>\n' }}{%- if tool_call.arguments is defined %}{%- for args_name, args_value in tool_call.arguments|items %}{{- '<parameter=' + args_name + '>\n' }}{%- set args_value = args_value if args_value is string else args_value | tojson | safe %}{{- args_value }}{{- '\n</parameter>\n' }}{%- endfor %}{%- endif %}{{- '</function>\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}{%- elif message.role == "tool" %}{{- '<|im_start|>user\n<tool_response>\n' + message.content + '\n</tool_response>\n<|im_end|>\n' }}{%- else %}{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{%- endif %}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"#;
+    let expected = "<|im_start|>user\nRome?<|im_end|>\n<|im_start|>assistant\n<tool_call>\n<function=weather>\n\
+                    <parameter=city>\nRome\n</parameter>\n</function>\n</tool_call><|im_end|>\n\
+                    <|im_start|>user\n<tool_response>\nsunny\n</tool_response>\n<|im_end|>\n<|im_start|>assistant\n";
+    assert_eq!(render(source, &with_result()), expected);
+}
+
+/// The same with marks around the name and the value.
+#[test]
+fn glm_4_5() {
+    let source = r#"[gMASK]<sop>{%- for m in messages %}{%- if m.role == 'user' %}<|user|>
+{{ m.content }}{%- elif m.role == 'assistant' %}<|assistant|>{%- if m.content %}
+{{ m.content }}{%- endif %}{%- for tc in m.tool_calls %}{%- if tc.function %}{%- set tc = tc.function %}{%- endif %}
+{{ '\n<tool_call>' + tc.name }}
+{% set _args = tc.arguments %}{% for k, v in _args.items() %}<arg_key>{{ k }}</arg_key>
+<arg_value>{{ v | tojson(ensure_ascii=False) if v is not string else v }}</arg_value>
+{% endfor %}</tool_call>{%- endfor %}{%- elif m.role == 'tool' %}<|observation|>
+<tool_response>
+{{ m.content }}
+</tool_response>{%- elif m.role == 'system' %}<|system|>
+{{ m.content }}{%- endif %}{%- endfor %}{%- if add_generation_prompt %}<|assistant|>{%- endif %}"#;
+    let expected = "[gMASK]<sop><|user|>\nRome?<|assistant|>\n<tool_call>weather\n<arg_key>city</arg_key>\n\
+                    <arg_value>Rome</arg_value>\n</tool_call><|observation|>\n<tool_response>\nsunny\n\
+                    </tool_response><|assistant|>";
+    assert_eq!(render(source, &with_result()), expected);
+}
+
 /// Names the tool that answers, which clients leave out.
 #[test]
 fn a_result_names_its_tool() {
