@@ -37,6 +37,7 @@ cargo xtask COMMAND
                             lanes, beside other models, and with prompts that begin alike
   bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
                             put the same load on a server and on another one, in turns
+  bench    engine -- soak   half an hour of clients that leave and models that go
   check    [--no-install] [--complete]
                             run `edison check` on our server, which must pass, and on servers with
                             planted faults, which must not; with --complete on every fault

@@ -10,9 +10,19 @@ use crate::{cargo, libtest};
 /// What the server is built with: no engine, so that nothing of llama.cpp is compiled.
 const BUILD: &str = "test --no-run --package server --no-default-features --features mock";
 
-/// Programs of tests, by how cargo is asked for them and what they are called; and which of their tests are fuzzers.
-const PROGRAMS: [(&str, &str, fn(&str) -> bool); 2] =
-    [("--test fuzz", "fuzz", |_| true), ("--lib", "server", |test| test.starts_with("config::fuzz::"))];
+/// A program of tests, some of which are fuzzers.
+struct Program {
+    /// How cargo is asked for it.
+    target: &'static str,
+    name: &'static str,
+    /// What the names of its fuzzers begin with.
+    fuzzers: &'static str,
+}
+
+const PROGRAMS: [Program; 2] = [
+    Program { target: "--test fuzz", name: "fuzz", fuzzers: "" },
+    Program { target: "--lib", name: "server", fuzzers: "config::fuzz::" },
+];
 
 /// Builds the fuzzers and runs those whose name contains `filter`; `cases` are those of each, and `seed`, in base 16, is
 /// what they are drawn from.
@@ -22,11 +32,11 @@ pub(crate) fn run(cases: Option<u64>, seed: Option<&str>, filter: Option<&str>) 
         return Err(Failure::usage("`--seed` takes a number of up to 16 digits in base 16"));
     }
     let mut runs = Vec::new();
-    for (target, name, is_fuzzer) in PROGRAMS {
+    for Program { target, name, fuzzers } in PROGRAMS {
         let program = cargo::build(&mut cargo::cargo(&format!("{BUILD} {target}")), name)?;
         let listed = cargo::capture(cargo::program_at_root(&program).arg("--list"))?;
         let mut tests = libtest::listed(&String::from_utf8_lossy(&listed.stdout));
-        tests.retain(|test| is_fuzzer(test) && filter.is_none_or(|filter| test.contains(filter)));
+        tests.retain(|test| test.starts_with(fuzzers) && filter.is_none_or(|filter| test.contains(filter)));
         if !tests.is_empty() {
             runs.push((program, tests));
         }

@@ -1,13 +1,11 @@
 //! A server beside another one, with the same load on both, in turns.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::clock::Start;
 use crate::table::{median, per_second, quantile};
+use crate::wire;
 
 /// The two servers, and what is asked of them.
 #[derive(Debug, Args)]
@@ -128,85 +126,18 @@ fn ask(address: &str, arguments: &Arguments, seed: usize) -> Result<Sample, Stri
 
 /// Posts a chat and reads the stream of its answer.
 fn stream(address: &str, body: &str) -> Result<Sample, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut connection = TcpStream::connect(address).map_err(text)?;
-    connection.set_nodelay(true).map_err(text)?;
     let start = Start::now();
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    connection.write_all((head + body).as_bytes()).map_err(text)?;
-    let mut reader = BufReader::new(connection);
-    let chunked = read_head(&mut reader)?;
+    let mut answer = wire::post(address, "/v1/chat/completions", body)?;
     let (mut first_ms, mut n_events, mut usage) = (None, 0, None);
-    let mut unread = String::new();
-    while let Some(part) = if chunked { read_chunk(&mut reader)? } else { read_rest(&mut reader)? } {
-        unread += &String::from_utf8_lossy(&part);
-        while let Some(end) = unread.find('\n') {
-            let line: String = unread.drain(..=end).collect();
-            let Some(event) = line.trim().strip_prefix("data: ") else { continue };
-            let event: Value = serde_json::from_str(event).unwrap_or_default();
-            if event["error"].is_object() {
-                return Err(event.to_string());
-            }
-            if event["choices"][0]["delta"]["content"].as_str().is_some_and(|content| !content.is_empty()) {
-                first_ms.get_or_insert_with(|| start.elapsed().as_secs_f64() * 1e3);
-                n_events += 1;
-            }
-            usage = event["usage"]["completion_tokens"].as_u64().or(usage);
+    while let Some(event) = answer.event()? {
+        if event["choices"][0]["delta"]["content"].as_str().is_some_and(|content| !content.is_empty()) {
+            first_ms.get_or_insert_with(|| start.elapsed().as_secs_f64() * 1e3);
+            n_events += 1;
         }
+        usage = event["usage"]["completion_tokens"].as_u64().or(usage);
     }
     let n_tokens = usage.and_then(|n| usize::try_from(n).ok()).unwrap_or(n_events);
     Ok(Sample { first_ms: first_ms.ok_or("an answer without a token")?, n_tokens })
-}
-
-/// Reads the head of an answer: whether its body comes in chunks.
-fn read_head(reader: &mut BufReader<TcpStream>) -> Result<bool, String> {
-    let status = line(reader)?;
-    let mut chunked = false;
-    loop {
-        let header = line(reader)?.to_ascii_lowercase();
-        if header.is_empty() {
-            break;
-        }
-        chunked |= header.starts_with("transfer-encoding:") && header.contains("chunked");
-    }
-    if status.contains(" 200") {
-        return Ok(chunked);
-    }
-    let mut body = String::new();
-    let _unreadable = reader.read_to_string(&mut body);
-    Err(format!("{status} {body}"))
-}
-
-fn line(reader: &mut BufReader<TcpStream>) -> Result<String, String> {
-    let mut line = String::new();
-    match reader.read_line(&mut line) {
-        Ok(0) => Err("the connection ended early".to_owned()),
-        Ok(_) => Ok(line.trim_end().to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// The next chunk; `None` at the end.
-fn read_chunk(reader: &mut BufReader<TcpStream>) -> Result<Option<Vec<u8>>, String> {
-    let size = line(reader)?;
-    let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)
-        .map_err(|error| format!("{size:?} is no size of a chunk: {error}"))?;
-    let mut chunk = vec![0; size];
-    reader.read_exact(&mut chunk).map_err(|error| error.to_string())?;
-    if size > 0 {
-        line(reader)?;
-    }
-    Ok((size > 0).then_some(chunk))
-}
-
-fn read_rest(reader: &mut BufReader<TcpStream>) -> Result<Option<Vec<u8>>, String> {
-    let part = reader.fill_buf().map_err(|error| error.to_string())?.to_vec();
-    reader.consume(part.len());
-    Ok((!part.is_empty()).then_some(part))
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ mod http;
 mod lanes;
 mod raw;
 mod reuse;
+mod soak;
 mod table;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum What {
     Reuse(Load),
     /// A server beside another one, over HTTP, with the same load on both
     Http(http::Arguments),
+    /// The server under clients that leave and models that go, and what it has at rest afterwards
+    Soak(soak::Arguments),
 }
 
 /// What is loaded, and how much of it is done.
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         What::Models(load) => runtime.block_on(lanes::models(&load)),
         What::Reuse(load) => runtime.block_on(reuse::run(&load)),
         What::Http(arguments) => http::run(&arguments),
+        What::Soak(arguments) => soak::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,192 @@
+//! A soak: hours of requests in minutes, with clients that leave and models that go, and what the process has afterwards.
+//!
+//! In each phase clients of every kind ask at random, from a seed; then all models are let go, and what the server has at
+//! rest is written down: memory, threads, open files. Threads and files must be no more than after the first phase. Memory
+//! goes up for some phases, because an allocator keeps what it was given in pieces of the sizes that were asked for; so the end
+//! is held against the first half. (Many loads of one model alone reach their most after about 300.)
+
+mod clients;
+mod process;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap::Args;
+
+use self::clients::Tally;
+use self::process::{Held, Server};
+use crate::clock::Start;
+use crate::wire;
+
+/// How long, and how many.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The server's program; by default the one beside this one
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Minutes in all
+    #[arg(long, default_value_t = 30.0)]
+    minutes: f64,
+    /// Phases, each with a rest at its end
+    #[arg(long, default_value_t = 10)]
+    phases: u32,
+    /// Clients at one time
+    #[arg(long, default_value_t = 8)]
+    clients: u64,
+    /// Decides what they ask
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Models of each kind of engine: one lane, two that are computed together, two contexts, and one that sees pictures.
+pub(crate) const MODELS: [&str; 4] = ["fast", "medium", "deep", "vision"];
+const CONFIGURATION: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+[limits]
+queue_timeout = "20s"
+[[models]]
+name = "fast"
+builtin = "fast"
+[[models]]
+name = "medium"
+builtin = "medium"
+lanes = 2
+unload_after = "3s"
+[[models]]
+name = "deep"
+builtin = "deep"
+replicas = 2
+[[models]]
+name = "vision"
+builtin = "vision"
+queue_max = 2
+"#;
+
+/// Memory at rest that the last phase may have beyond the most of the first half.
+const MIB_MORE_MAX: f64 = 8.0;
+
+/// # Errors
+/// What grew, or an answer that no client may get.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+    let server = Server::start(arguments.program.as_deref(), CONFIGURATION)?;
+    let phase = Duration::from_secs_f64(arguments.minutes.max(0.1) * 60.0 / f64::from(arguments.phases.max(2)));
+    println!(
+        "{:>5} {:>9} {:>7} {:>6} {:>8} {:>8} | {:>9} {:>9} {:>8} {:>6}",
+        "phase", "answered", "left", "gone", "refused", "tokens", "most MiB", "rest MiB", "threads", "files"
+    );
+    let mut rests: Vec<Held> = Vec::new();
+    for number in 0..arguments.phases.max(2) {
+        let (tally, most) = load(&server, arguments, u64::from(number), phase)?;
+        let rest = rest(&server, rests.first())?;
+        println!(
+            "{:>5} {:>9} {:>7} {:>6} {:>8} {:>8} | {most:>9.1} {:>9.1} {:>8} {:>6}",
+            number + 1,
+            tally.answered,
+            tally.left,
+            tally.unloaded,
+            tally.refused,
+            tally.tokens,
+            rest.mib,
+            rest.threads,
+            rest.files
+        );
+        if let Some(wrong) = tally.wrong.first() {
+            return Err(format!("{} answers that no client may get; the first: {wrong}", tally.wrong.len()));
+        }
+        if tally.answered == 0 || tally.left == 0 || tally.unloaded == 0 {
+            return Err("a phase too short to say anything: give it more --minutes, or fewer --phases".to_owned());
+        }
+        rests.push(rest);
+    }
+    judge(&rests)
+}
+
+/// Compares the rests: nothing may grow on.
+fn judge(rests: &[Held]) -> Result<(), String> {
+    let Some((first, later)) = rests.split_first() else { return Ok(()) };
+    let mut grown = Vec::new();
+    for (number, rest) in (2..).zip(later) {
+        if rest.threads > first.threads {
+            grown.push(format!("phase {number}: {} threads at rest, {} after the first", rest.threads, first.threads));
+        }
+        if rest.files > first.files {
+            grown.push(format!("phase {number}: {} open files at rest, {} after the first", rest.files, first.files));
+        }
+    }
+    let before = rests[..rests.len().div_ceil(2)].iter().map(|rest| rest.mib).fold(0.0, f64::max);
+    if let Some(last) = later.last().filter(|last| last.mib > before + MIB_MORE_MAX) {
+        grown.push(format!("{:.1} MiB at rest in the end, at most {before:.1} in the first half", last.mib));
+    }
+    if grown.is_empty() { Ok(()) } else { Err(grown.join("\n")) }
+}
+
+/// Lets clients ask for as long as a phase lasts; returns what they met and the most memory that was seen.
+fn load(server: &Server, arguments: &Arguments, phase: u64, long: Duration) -> Result<(Tally, f64), String> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..arguments.clients)
+            .map(|number| {
+                let seed = arguments.seed ^ (phase << 32) ^ (number << 16);
+                let over = &over;
+                scope.spawn(move || clients::ask_until(&server.address, seed, over))
+            })
+            .collect();
+        let (begun, mut most) = (Start::now(), Ok::<f64, String>(0.0));
+        while let (Ok(so_far), true) = (&most, begun.elapsed() < long) {
+            pause(Duration::from_secs(1));
+            most = server.held().map(|held| held.mib.max(*so_far));
+        }
+        over.store(true, Ordering::Relaxed);
+        let mut all = Tally::default();
+        for client in clients {
+            all.add(client.join().map_err(|_| "a client panicked".to_owned())?);
+        }
+        Ok((all, most?))
+    })
+}
+
+/// Lets every model go, and waits until the process has as little as it had before, or for ten seconds.
+fn rest(server: &Server, before: Option<&Held>) -> Result<Held, String> {
+    for model in MODELS {
+        let body = serde_json::json!({ "model": model }).to_string();
+        wire::post(&server.address, "/models/unload", &body).and_then(wire::Answer::whole)?;
+    }
+    let begun = Start::now();
+    loop {
+        pause(Duration::from_millis(500));
+        let held = server.held()?;
+        let settled = before.map_or(begun.elapsed() > Duration::from_secs(3), |before| {
+            held.threads <= before.threads && held.files <= before.files
+        });
+        if settled || begun.elapsed() > Duration::from_secs(10) {
+            return Ok(held);
+        }
+    }
+}
+
+fn pause(time: Duration) {
+    let (_keep, nobody) = mpsc::channel::<()>();
+    let _timeout = nobody.recv_timeout(time);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, judge};
+
+    fn held(mib: f64, threads: usize, files: usize) -> Held {
+        Held { mib, threads, files }
+    }
+
+    #[test]
+    fn what_grows_is_named() {
+        let verdict = |last: Held| judge(&[held(50.0, 9, 20), held(70.0, 9, 20), held(60.0, 8, 20), last]);
+        assert_eq!(verdict(held(77.0, 9, 20)), Ok(()), "within what the first half has had");
+        for (grown, word) in [(held(79.0, 9, 20), "MiB"), (held(50.0, 10, 20), "threads"), (held(50.0, 9, 21), "files")]
+        {
+            assert!(verdict(grown).is_err_and(|why| why.contains(word)), "{word}");
+        }
+    }
+}
