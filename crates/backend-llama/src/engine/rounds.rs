@@ -6,18 +6,20 @@
 //! Where a step fails, the context is made anew and everybody else's tokens are computed once more. With several lanes
 //! in the step, whose fault it was is found out by computing them one by one.
 
-use std::any::Any;
+mod failing;
+
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
-use backend::{Adapter, FinishReason, GenerateError, LaneBroken};
+use backend::{Adapter, GenerateError, LaneBroken};
 use futures_executor::block_on;
 use llama_cpp_2::DecodeError;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
+pub(super) use self::failing::panic_text;
 use super::cache::{Cache, Reuse};
 use super::embedder::{Embedder, Embeds, NoVector};
 use super::job::{BrokenFlag, Command, Envelope, Job};
@@ -326,23 +328,6 @@ impl<'model> Engine<'model> {
         }
     }
 
-    /// Ends the task of a lane that could not go on. `false` where the context was given up for it.
-    fn settle(&mut self, lane: usize, outcome: std::thread::Result<Result<(), Trouble>>) -> bool {
-        let reason = match outcome {
-            Ok(Ok(())) => return true,
-            Ok(Err(Trouble::Request(reason))) => {
-                if let Some(task) = &mut self.slots[lane].task {
-                    task.fail(GenerateError::Failed { reason });
-                }
-                return true;
-            }
-            Ok(Err(Trouble::Engine(reason))) => reason,
-            Err(panic) => panic_text(&*panic),
-        };
-        self.fail(lane, reason);
-        false
-    }
-
     fn advance_lane(&mut self, i: usize, share: &Share, computed: Computed) -> Result<(), Trouble> {
         let slot = &mut self.slots[share.lane];
         let (Some(task), Some(context)) = (&mut slot.task, self.session.context()) else {
@@ -366,48 +351,6 @@ impl<'model> Engine<'model> {
         // What failed before is computed now, by itself.
         self.suspects.retain(|lane| *lane != share.lane);
         task.choose(logits)
-    }
-
-    /// Finds out which lane a failed step is to be blamed on. Without a reason, the cache is full.
-    fn blame(&mut self, shares: &[Share], reason: Option<String>) {
-        let [share] = shares else {
-            self.suspects = shares.iter().map(|share| share.lane).collect();
-            if let Some(reason) = reason {
-                tracing::error!(reason, lanes = shares.len(), "a step failed; its lanes are computed one by one");
-                self.give_up_context();
-            }
-            return;
-        };
-        let slot = &mut self.slots[share.lane];
-        match (reason, &mut slot.task) {
-            (Some(reason), _) => self.fail(share.lane, reason),
-            // The limit keeps the cache from getting full, so only an architecture that needs more room ends here.
-            (None, Some(task)) if task.is_answer(slot.cache.len()) => task.finish(FinishReason::Length),
-            (None, _) => self.fail(share.lane, "the cache has no room for the prompt".to_string()),
-        }
-    }
-
-    /// Ends the task of a lane whose context can no longer be trusted.
-    fn fail(&mut self, lane: usize, reason: String) {
-        tracing::error!(lane, reason, "the engine failed; its context is given up");
-        let error = self.break_lane(lane, reason);
-        if let Some(task) = &mut self.slots[lane].task {
-            task.fail(error);
-        }
-    }
-
-    fn break_lane(&mut self, lane: usize, reason: String) -> GenerateError {
-        self.slots[lane].broken.set(true);
-        self.give_up_context();
-        GenerateError::LaneBroken { reason }
-    }
-
-    /// What the context holds is unknown, so nobody gets to use it by mistake.
-    fn give_up_context(&mut self) {
-        self.session.close();
-        for slot in &mut self.slots {
-            slot.cache.cut(0);
-        }
     }
 
     /// Waits until a lane can go on: for a command, or for room in the channel of a task that is held up.
@@ -445,9 +388,4 @@ enum Stuck {
     Full,
     /// The context is in an unknown state.
     Broken(String),
-}
-
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the engine panicked: {}", text.unwrap_or("no message"))
 }
