@@ -15,6 +15,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::WallClock;
 use crate::entrance::{Entrance, enter};
 use crate::error::{ApiError, MessagesStyle};
+use crate::fetch::PictureFetch;
 use crate::limits::HttpLimits;
 use crate::machine::Machine;
 use crate::metrics::Metrics;
@@ -42,6 +43,8 @@ pub struct AppOptions {
     pub keys: ApiKeys,
     /// Which web pages may. By default those of this machine.
     pub origins: Origins,
+    /// Brings the pictures whose URLs are not their data. By default nothing is fetched.
+    pub pictures: PictureFetch,
     /// What is counted; the service tells it of its outcomes through [`Metrics::observer`]. By default new ones.
     pub metrics: Metrics,
 }
@@ -55,6 +58,7 @@ impl Default for AppOptions {
             shutdown: Shutdown::default(),
             keys: ApiKeys::default(),
             origins: Origins::default(),
+            pictures: PictureFetch::off(),
             metrics: Metrics::default(),
         }
     }
@@ -62,9 +66,9 @@ impl Default for AppOptions {
 
 /// Builds the HTTP face of a service. Everything but a chat is answered without waiting for a model.
 pub fn app(service: Service, options: AppOptions) -> Router {
-    let AppOptions { limits, ids, clock, shutdown, keys, origins, metrics } = options;
+    let AppOptions { limits, ids, clock, shutdown, keys, origins, pictures, metrics } = options;
     let created = clock.unix_seconds();
-    let bodies = chat::Bodies::new(limits.bodies_max_bytes);
+    let bodies = chat::Bodies::new(limits.bodies_max_bytes, pictures);
     let catalogue = Catalogue::new(service.models());
     let active = edison::Active::default();
     let machine = Machine::default();

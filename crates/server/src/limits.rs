@@ -26,6 +26,11 @@ pub struct HttpLimits {
     pub connections_max: usize,
     /// Messages of a chat. More are answered with 400. Default 1,000.
     pub messages_max: usize,
+    /// Bytes of a picture that is fetched, where that is switched on. More is answered with 400. Default 8 MiB.
+    pub fetch_max_bytes: usize,
+    /// How long the pictures of a request may take to come, before it waits for its model. Then it is answered with 400.
+    /// Default 10 s.
+    pub fetch_timeout: Duration,
     /// Requests at one time on one HTTP/2 connection. Default 100.
     pub streams_max: u32,
     /// How long a streamed answer may say nothing before a comment keeps its connection alive, and tells where the
@@ -97,6 +102,8 @@ impl Default for HttpLimits {
             write_timeout: Duration::from_secs(60),
             connections_max: 512,
             messages_max: 1_000,
+            fetch_max_bytes: 8 * 1024 * 1024,
+            fetch_timeout: Duration::from_secs(10),
             streams_max: 100,
             keep_alive: None,
             drain_timeout: Duration::from_secs(30),

@@ -18,6 +18,7 @@ use crate::app::{AppOptions, app};
 use crate::cli::{Cli, Command, LogFormat, ServeArgs};
 use crate::config::{self, Config};
 use crate::doctor::Verified;
+use crate::fetch::PictureFetch;
 use crate::listen::Door;
 use crate::metrics::Metrics;
 use crate::output::{complain, say};
@@ -118,6 +119,7 @@ async fn run_server(config: &Config, args: &ServeArgs, bars: &MultiProgress) -> 
         limits: config.http.clone(),
         keys,
         origins: config.origins.clone(),
+        pictures: if config.fetch_pictures { PictureFetch::on() } else { PictureFetch::off() },
         metrics,
         ..AppOptions::default()
     };

@@ -22,6 +22,7 @@ const GOOD: &[&str] = &[
     include_str!("../../../../edison.example.toml"),
     "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\nbody_max_bytes = 2_000\n\
      cors_origins = [\"https://a.example\"]\nheaders_max_bytes = 8192\nconnections_max = 1\n\
+     fetch_pictures = true\nfetch_timeout = \"1ms\"\nfetch_max_bytes = 1024\n\
      [limits]\nhistory_max = 0\nfair_share = true\nqueue_timeout = \"1ms\"\nevent_buffer = 1\n\
      [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\"]\nqueue_max = 0\nunload_after = \"90s\"\nlanes = 64\n\
      replicas = 16\nstep_tokens = 16\nthreads = 1024\ncontext_len = 0\nmax_tokens = 1\ngpu_layers = 0\n[tiers]\ndeep = \"x\"\n",

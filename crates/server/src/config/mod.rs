@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) api_keys: Option<PathBuf>,
     /// The web pages that may use the server.
     pub(crate) origins: Origins,
+    /// Whether pictures are fetched that requests name by their URL.
+    pub(crate) fetch_pictures: bool,
     pub(crate) http: HttpLimits,
     pub(crate) limits: Limits,
     /// Whether every file is tried in a child before it is loaded.
@@ -102,6 +104,7 @@ impl Config {
             unix_socket: None,
             api_keys: None,
             origins: Origins::default(),
+            fetch_pictures: false,
             http: HttpLimits::default(),
             limits: Limits::default(),
             verify_models: false,

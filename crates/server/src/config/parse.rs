@@ -99,6 +99,7 @@ pub(super) fn from_text(content: &str, file: &str, base: &Path, cores: usize) ->
         config.unix_socket = socket.map(|(path, _)| path);
         config.api_keys = section.get("api_keys_file", file, &mut problems).map(|(path, _)| path);
         section.set("cors_origins", &mut config.origins, |value| texts(value).and_then(Origins::new), &mut problems);
+        section.set("fetch_pictures", &mut config.fetch_pictures, switch, &mut problems);
         read_http(&mut section, &mut config.http, &mut problems);
         section.finish(&mut problems);
     }
@@ -145,6 +146,8 @@ fn read_http(section: &mut Section<'_, '_>, http: &mut HttpLimits, problems: &mu
     section.set("write_timeout", &mut http.write_timeout, time(INSTANT), problems);
     section.set("connections_max", &mut http.connections_max, integer(1..=1_000_000), problems);
     section.set("messages_max", &mut http.messages_max, integer(1..=1_000_000), problems);
+    section.set("fetch_max_bytes", &mut http.fetch_max_bytes, integer(1024..=1024 * MIB), problems);
+    section.set("fetch_timeout", &mut http.fetch_timeout, time(INSTANT), problems);
     section.set("streams_max", &mut http.streams_max, integer(1..=10_000), problems);
     section.set("keep_alive", &mut http.keep_alive, time_or_never(KEEP_ALIVE_MIN), problems);
     section.set("drain_timeout", &mut http.drain_timeout, time(Duration::ZERO), problems);

@@ -72,6 +72,9 @@ fn every_problem_has_its_line_and_key() {
         ("$[server]\napi_keys_file = \"keys\"", &[(5, "server.api_keys_file", "no readable file at no-such-folder")]),
         ("$[server]\ncors_origins = [\"a.example\"]", &[(5, "server.cors_origins", "is no origin")]),
         ("$[server]\ncors_origins = \"*\"", &[(5, "server.cors_origins", "an array")]),
+        ("$[server]\nfetch_pictures = \"yes\"", &[(5, "server.fetch_pictures", "true or false")]),
+        ("$[server]\nfetch_max_bytes = 1", &[(5, "server.fetch_max_bytes", "from 1024")]),
+        ("$[server]\nfetch_timeout = \"0s\"", &[(5, "server.fetch_timeout", "from \"1ms\"")]),
         ("$[limits]\nfair_share = 1", &[(5, "limits.fair_share", "true or false")]),
         ("$[server]\nkeep_alive = \"5ms\"", &[(5, "server.keep_alive", "or \"0s\" for never")]),
         ("$[server]\ndrain_timeout = 30", &[(5, "server.drain_timeout", "\"30s\"")]),
@@ -147,7 +150,7 @@ fn models_of_the_command_line_are_checked() {
 
 #[test]
 fn what_is_printed_is_read_back_as_it_was() {
-    let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\n\
+    let text = "[server]\nlisten = \"[::1]:9\"\ndrain_timeout = \"1500ms\"\nkeep_alive = \"15s\"\nfetch_pictures = true\n\
                 cors_origins = [\"https://a.example\"]\n[limits]\nhistory_max = 0\nfair_share = true\n\
                 [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\\\"z\"]\nqueue_max = 0\n\
                 unload_after = \"90s\"\n[tiers]\ndeep = \"x\"\n";

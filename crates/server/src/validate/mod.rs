@@ -25,7 +25,8 @@ pub(crate) use anthropic::{count, messages as anthropic_messages};
 pub(crate) use completions::completion;
 pub(crate) use embeddings::{EmbeddingFormat, embeddings};
 pub(crate) use llama::llama_completion;
-pub(crate) use pictures::Pictures;
+pub(crate) use picture::from_bytes as picture_from_bytes;
+pub(crate) use pictures::{Met, Pictures};
 pub(crate) use responses::responses;
 pub(crate) use tokens::{detokenize, template, tokenize};
 

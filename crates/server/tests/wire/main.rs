@@ -10,6 +10,7 @@ mod edison;
 mod embeddings;
 mod endings;
 mod fake;
+mod fetching;
 mod keep_alive;
 mod llama;
 mod messages;

@@ -3,18 +3,22 @@
 //! A body takes memory before its request has a place in any queue. So all bodies that are being read or parsed share
 //! one budget, and whoever finds it spent waits for a part of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Arc;
 
 use axum::body::Body;
+use backend::Image;
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
+use crate::fetch::PictureFetch;
 use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
-use crate::validate::Pictures;
+use crate::validate::{Met, Pictures, picture_from_bytes};
 
 /// The budget is counted in these.
 const KIB: usize = 1024;
@@ -27,14 +31,16 @@ pub(crate) struct Bodies {
     budget_kib: u32,
     /// Large bodies that may be parsed at one time, one for each core.
     parsers: Arc<Semaphore>,
+    /// Brings the pictures that are elsewhere.
+    fetch: PictureFetch,
 }
 
 impl Bodies {
-    pub(crate) fn new(budget_bytes: usize) -> Self {
+    pub(crate) fn new(budget_bytes: usize, fetch: PictureFetch) -> Self {
         let budget_kib = kib(budget_bytes);
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { budget: semaphore(budget_kib as usize), budget_kib, parsers: semaphore(cores) }
+        Self { budget: semaphore(budget_kib as usize), budget_kib, parsers: semaphore(cores), fetch }
     }
 
     /// Reads a body, and makes of it what `parse` makes of it, on a thread for blocking work where that takes a while.
@@ -56,28 +62,66 @@ impl Bodies {
         if body.len() <= INLINE_PARSE_MAX_BYTES {
             return parse(&body).map_err(Into::into);
         }
-        self.aside(share, move || parse(&body)).await
+        self.aside(share, move || parse(&body)).await?.map_err(Into::into)
     }
 
-    /// The same with a body that may have pictures in it.
+    /// The same with a body that may have pictures in it. `parse` is asked twice where some of them have to be fetched.
     ///
     /// # Cancel safety
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read); what is being fetched is given up.
     pub(crate) async fn read_with_pictures<T, E>(
         &self,
         body: Body,
         limits: &HttpLimits,
-        parse: impl FnOnce(&[u8], &mut Pictures) -> Result<T, E> + Send + 'static,
+        parse: impl Fn(&[u8], &mut Pictures) -> Result<T, E> + Clone + Send + 'static,
     ) -> Result<T, ApiError>
     where
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
         let (body, share) = self.whole(body, limits).await?;
+        let mut pictures = Pictures::new(self.fetch.is_on());
         if body.len() <= INLINE_PARSE_MAX_BYTES && !may_have_pictures(&body) {
-            return parse(&body, &mut Pictures::default()).map_err(Into::into);
+            return parse(&body, &mut pictures).map_err(Into::into);
         }
-        self.aside(share, move || parse(&body, &mut Pictures::default())).await
+        let share = Arc::new(share);
+        let (first, bytes) = (parse.clone(), body.clone());
+        let look = move || {
+            let parsed = first(&bytes, &mut pictures);
+            (parsed, pictures)
+        };
+        let (parsed, pictures) = self.aside(Arc::clone(&share), look).await?;
+        let parsed = parsed.map_err(Into::into)?;
+        let Some(met) = pictures.wanted() else { return Ok(parsed) };
+        let known = self.bring(met, limits).await?;
+        self.aside(share, move || parse(&body, &mut Pictures::again(known))).await?.map_err(Into::into)
+    }
+
+    /// What becomes of each picture, those of one URL together. All are fetched at the same time, so their time is that of one.
+    async fn bring(&self, met: Vec<Met>, limits: &HttpLimits) -> Result<Vec<Result<Image, String>>, ApiError> {
+        let urls: BTreeSet<&str> = met
+            .iter()
+            .filter_map(|met| match met {
+                Met::Here(_) => None,
+                Met::Elsewhere(url) => Some(url.as_str()),
+            })
+            .collect();
+        let bring = async |url| Ok::<_, ApiError>((url, self.picture(url, limits).await?));
+        let brought: BTreeMap<&str, Result<Image, String>> =
+            try_join_all(urls.into_iter().map(bring)).await?.into_iter().collect();
+        let known = met.iter().map(|met| match met {
+            Met::Here(image) => Ok(image.clone()),
+            Met::Elsewhere(url) => brought[url.as_str()].clone(),
+        });
+        Ok(known.collect())
+    }
+
+    async fn picture(&self, url: &str, limits: &HttpLimits) -> Result<Result<Image, String>, ApiError> {
+        match self.fetch.file(url, limits).await {
+            // The file stays among those that are held until it is unpacked.
+            Ok(file) => self.aside((), move || picture_from_bytes(&file.bytes)).await,
+            Err(reason) => Ok(Err(reason)),
+        }
     }
 
     /// All of a body, and its part of the budget.
@@ -102,16 +146,12 @@ impl Bodies {
         }
     }
 
-    /// Parses on a thread for blocking work.
-    async fn aside<T, E>(
+    /// Parses on a thread for blocking work, which holds a part of the budget as long as it works.
+    async fn aside<T: Send + 'static>(
         &self,
-        share: OwnedSemaphorePermit,
-        parse: impl FnOnce() -> Result<T, E> + Send + 'static,
-    ) -> Result<T, ApiError>
-    where
-        T: Send + 'static,
-        E: Into<ApiError> + Send + 'static,
-    {
+        share: impl Send + 'static,
+        parse: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let parser = Arc::clone(&self.parsers).acquire_owned().await.expect("the parsers are never closed");
         let parsing = tokio::task::spawn_blocking(move || {
             let parsed = parse();
@@ -120,7 +160,7 @@ impl Bodies {
             parsed
         });
         match parsing.await {
-            Ok(parsed) => parsed.map_err(Into::into),
+            Ok(parsed) => Ok(parsed),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // Only a runtime that goes down takes work back.
@@ -163,8 +203,13 @@ mod tests {
 
     use super::{Bodies, KIB, kib};
     use crate::error::ApiError;
+    use crate::fetch::PictureFetch;
     use crate::limits::{HttpLimits, INLINE_PARSE_MAX_BYTES};
     use crate::validate::{self, Chat};
+
+    fn bodies(budget_bytes: usize) -> Bodies {
+        Bodies::new(budget_bytes, PictureFetch::off())
+    }
 
     fn limits() -> HttpLimits {
         HttpLimits { body_max_bytes: 4 * KIB, body_read_timeout: Duration::from_secs(2), ..HttpLimits::default() }
@@ -187,7 +232,7 @@ mod tests {
     /// Method: a body without an announced length takes what it may have at most, which is all there is.
     #[tokio::test(start_paused = true)]
     async fn a_body_waits_for_its_part_of_the_budget_and_not_for_ever() {
-        let (bodies, limits) = (Bodies::new(4 * KIB), limits());
+        let (bodies, limits) = (bodies(4 * KIB), limits());
         let begun = Instant::now();
         let (first, second) = tokio::join!(chat(&bodies, endless(), &limits), async {
             let limits = HttpLimits { body_read_timeout: Duration::from_secs(1), ..limits.clone() };
@@ -201,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bodies_that_fit_the_budget_together_do_not_wait() {
-        let (bodies, limits) = (Bodies::new(5 * KIB), limits());
+        let (bodies, limits) = (bodies(5 * KIB), limits());
         let (endless, small) = tokio::join!(chat(&bodies, endless(), &limits), async {
             let begun = Instant::now();
             (chat(&bodies, body(9).into(), &limits).await, begun.elapsed())
@@ -219,7 +264,7 @@ mod tests {
             let (let_go, held) = std::sync::mpsc::channel::<()>();
             let holder = tokio::task::spawn_blocking(move || held.recv());
             let limits = HttpLimits { body_max_bytes: 1 << 20, ..limits() };
-            let bodies = Bodies::new(limits.body_max_bytes);
+            let bodies = bodies(limits.body_max_bytes);
             let large = body(INLINE_PARSE_MAX_BYTES);
             let mut parsing = Box::pin(chat(&bodies, large.clone().into(), &limits));
             assert!(futures_util::poll!(parsing.as_mut()).is_pending(), "it was parsed on this thread");
@@ -244,7 +289,7 @@ mod tests {
         runtime.expect("a runtime").block_on(async {
             let (let_go, held) = std::sync::mpsc::channel::<()>();
             let holder = tokio::task::spawn_blocking(move || held.recv());
-            let (bodies, limits) = (Bodies::new(4 * KIB), limits());
+            let (bodies, limits) = (bodies(4 * KIB), limits());
             let poll = async |text: &str| {
                 let mut parsing = Box::pin(chat(&bodies, text.to_owned().into(), &limits));
                 futures_util::poll!(parsing.as_mut()).is_pending()
