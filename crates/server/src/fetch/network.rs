@@ -77,7 +77,18 @@ impl Network for Internet {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::{Internet, Network};
+
+    #[tokio::test]
+    async fn a_connection_leads_to_the_address_that_it_is_made_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut pipe = Internet::new().connect(listener.local_addr().expect("an address")).await.expect("it listens");
+        let (mut other, _) = listener.accept().await.expect("somebody connects");
+        other.write_all(b"a").await.expect("it reads");
+        assert_eq!(pipe.read_u8().await.expect("a byte"), b'a');
+    }
 
     /// The system reads numbers as names in forms that nobody expects; what they mean is looked at, and not how they look.
     #[tokio::test]

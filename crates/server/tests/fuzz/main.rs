@@ -10,6 +10,7 @@
 
 mod body;
 mod change;
+mod elsewhere;
 mod headers;
 mod judge;
 mod node;

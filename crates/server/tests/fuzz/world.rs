@@ -12,11 +12,12 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use serde_json::Value;
-use server::{ApiKeys, AppOptions, HttpLimits, RequestIds, WallClock};
+use server::{ApiKeys, AppOptions, HttpLimits, PictureFetch, RequestIds, WallClock};
 use serving::{ModelConfig, Service, ServiceConfig, Tier};
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
+use super::elsewhere::Elsewhere;
 use super::judge;
 use super::targets::Case;
 use super::witness::{Objections, Witness};
@@ -107,7 +108,8 @@ impl World {
         let (open, locked) = runtime.block_on(async {
             let limits = HttpLimits { body_max_bytes: BODY_MAX, messages_max: MESSAGES_MAX, ..HttpLimits::default() };
             let (ids, clock) = (RequestIds::with_prefix("t"), WallClock::fixed(1_700_000_000));
-            let open = AppOptions { limits, ids, clock, ..AppOptions::default() };
+            let pictures = PictureFetch::over(Arc::new(Elsewhere));
+            let open = AppOptions { limits, ids, clock, pictures, ..AppOptions::default() };
             let keys = ApiKeys::parse(&format!("me={KEY}")).unwrap();
             let locked = AppOptions { keys, ..open.clone() };
             match engine {
