@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use backend::{AdapterSpec, ModelSource, Scale};
 use edison_tests::chance::Chance;
 use edison_tests::client::{Client, chat};
 use edison_tests::engine::{requests, start, start_with};
@@ -185,5 +186,58 @@ async fn answers_equal(service: &Service, pairs: Vec<(serde_json::Value, String)
         .collect();
     for client in clients {
         client.await.expect("every text is the same");
+    }
+}
+
+/// S3 with an adapter: of many clients some ask for it, by name or by number, and some do not; one in three leaves in the
+/// middle. Each answer is byte for byte what it is alone, and nobody's adapter is left for the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_with_an_adapter_and_without_are_what_they_are_alone() {
+    let service = start_with(&["fast"], |spec| {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/models/edison-demo-fast-adapter.gguf");
+        let source = ModelSource::File(file.into());
+        spec.adapters = vec![AdapterSpec { name: "noise".to_owned(), source, scale: Scale::ONE }];
+    });
+    service.loaded().await;
+    let client = Client::of(&service);
+    let ways = |text: &str| {
+        let ask = |model: &str| {
+            let mut body = chat(model, text, false);
+            body["max_tokens"] = 60.into();
+            body
+        };
+        let mut half = ask("fast");
+        half["lora"] = serde_json::json!([{"id": 0, "scale": 0.5}]);
+        [ask("fast"), ask("fast:noise"), half]
+    };
+    let texts: Vec<String> = (0..4).map(|n| format!("Repeat after me: kestrel-{n} otter-{}", 70 - n)).collect();
+    let bodies: Vec<_> = texts.iter().flat_map(|text| ways(text)).collect();
+    let mut alone = vec![];
+    for body in &bodies {
+        alone.push(client.chat(body).await.content().await);
+    }
+    assert!(alone.chunks(3).all(|ways| ways[0] != ways[1]), "the adapter changes every answer: {alone:?}");
+    let n_requests = requests(96);
+    let clients: Vec<_> = (0..8)
+        .map(|first| {
+            let (client, bodies, alone) = (client.clone(), bodies.clone(), alone.clone());
+            tokio::spawn(async move {
+                for n in (first..n_requests).step_by(8) {
+                    let number = n * 7 % bodies.len();
+                    let mut body = bodies[number].clone();
+                    body["stream"] = (n % 3 == 0).into();
+                    let mut reply = client.chat(&body).await;
+                    if n % 3 == 0 {
+                        // Leaves behind the first words.
+                        reply.event().await;
+                    } else {
+                        assert_eq!(reply.content().await, alone[number], "request {n}");
+                    }
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.expect("every answer is what it is alone");
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn routes() -> Routes {
         .post("/v1/messages/count_tokens", messages::count_tokens)
         .get("/props", llama::props)
         .get("/slots", llama::slots)
+        .get("/lora-adapters", llama::adapters)
         .post("/completion", llama::complete)
         .post("/tokenize", tokens::tokenize)
         .post("/detokenize", tokens::detokenize)
@@ -143,8 +144,8 @@ async fn method_not_allowed(request: Request) -> Response {
 }
 
 /// The paths of llama-server that are served, whose errors look like the OpenAI protocol's.
-pub(crate) const OF_LLAMA_SERVER: [&str; 6] =
-    ["/props", "/slots", "/completion", "/tokenize", "/detokenize", "/apply-template"];
+pub(crate) const OF_LLAMA_SERVER: [&str; 7] =
+    ["/props", "/slots", "/lora-adapters", "/completion", "/tokenize", "/detokenize", "/apply-template"];
 
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
 pub(crate) fn in_the_style_of(path: &str, error: ApiError) -> Response {

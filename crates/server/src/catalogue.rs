@@ -15,6 +15,8 @@ pub(crate) struct Entry {
     pub(crate) id: String,
     /// Its other names.
     pub(crate) names: Vec<String>,
+    /// The names of its adapters, in the order of their numbers.
+    pub(crate) adapters: Vec<String>,
     /// Set when the model was first seen loaded.
     context_len: OnceLock<u32>,
 }
@@ -22,7 +24,12 @@ pub(crate) struct Entry {
 impl Catalogue {
     /// The models of these views.
     pub(crate) fn new(models: Vec<ModelView>) -> Self {
-        let entry = |model: ModelView| Entry { id: model.id, names: model.names, context_len: OnceLock::new() };
+        let entry = |model: ModelView| Entry {
+            id: model.id,
+            names: model.names,
+            adapters: model.adapters.into_iter().map(|adapter| adapter.name).collect(),
+            context_len: OnceLock::new(),
+        };
         Self(models.into_iter().map(entry).collect())
     }
 
@@ -51,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_context_is_looked_up_until_it_is_known() {
-        let entry = Entry { id: "m".into(), names: vec![], context_len: OnceLock::new() };
+        let entry = Entry { id: "m".into(), names: vec![], adapters: vec![], context_len: OnceLock::new() };
         assert_eq!(entry.context_len(|| None), None);
         assert_eq!(entry.context_len(|| Some(7)), Some(7));
         assert_eq!(entry.context_len(|| panic!("it is known")), Some(7));

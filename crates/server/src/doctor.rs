@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::output::say;
-use trial::Trial;
+use trial::{Subject, Trial};
 
 pub(crate) use verified::Verified;
 
@@ -29,9 +29,19 @@ pub(crate) struct DoctorArgs {
     #[arg(long, default_value_t = 0)]
     context_len: u32,
 
+    /// An adapter (LoRA) of the model, to be tried with it; may be given several times
+    #[arg(long = "adapter", value_name = "FILE")]
+    adapters: Vec<PathBuf>,
+
     /// Be the process that tries the file
     #[arg(long, hide = true)]
     child: bool,
+}
+
+impl DoctorArgs {
+    fn subject(&self) -> Subject {
+        Subject { file: self.file.clone(), adapters: self.adapters.clone(), context_len: self.context_len }
+    }
 }
 
 /// Tries the file and tells what was found.
@@ -42,10 +52,10 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no threads to run on: {error}"))?;
     if args.child {
-        say(&runtime.block_on(child::try_file(&args.file, args.context_len)).to_line());
+        say(&runtime.block_on(child::try_file(&args.subject())).to_line());
         return Ok(());
     }
-    let trial = runtime.block_on(trial::try_in_child(&args.file, args.context_len))?;
+    let trial = runtime.block_on(trial::try_in_child(&args.subject()))?;
     report(&args.file, &trial)
 }
 

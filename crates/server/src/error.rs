@@ -81,7 +81,7 @@ impl Fields {
             Feature::Tools => "tools",
             Feature::Constraints => self.constraint,
             Feature::Logprobs => "logprobs",
-            Feature::Embeddings => "model",
+            Feature::Embeddings | Feature::AdaptedEmbeddings => "model",
             Feature::Vision => self.prompt,
         }
     }
@@ -117,7 +117,12 @@ fn classify(error: &ApiError) -> (StatusCode, &'static str, Option<&str>) {
 fn classify_refusal(refusal: &Refusal, fields: Fields) -> (StatusCode, &'static str, Option<&'static str>) {
     use StatusCode as S;
     match refusal {
-        Refusal::UnknownModel { .. } => (S::NOT_FOUND, "model_not_found", Some("model")),
+        Refusal::UnknownModel { .. } | Refusal::UnknownAdapter { .. } => {
+            (S::NOT_FOUND, "model_not_found", Some("model"))
+        }
+        Refusal::NoAdapterNumber { .. } | Refusal::TwoAdapters { .. } => {
+            (S::BAD_REQUEST, "invalid_request_error", Some("lora"))
+        }
         Refusal::QueueFull { .. } => (S::TOO_MANY_REQUESTS, "queue_full", None),
         Refusal::QueueTimeout { .. } => (S::SERVICE_UNAVAILABLE, "queue_timeout", None),
         Refusal::Prompt(PromptError::TooLong { .. }) => {
@@ -184,7 +189,11 @@ fn message_of(refusal: &Refusal, fields: Fields) -> String {
         Refusal::Prompt(prompt) if !matches!(prompt, PromptError::Failed { .. }) => {
             echo::sentence(&prompt.to_string()).into()
         }
-        Refusal::UnknownModel { .. } | Refusal::Unsupported { .. } => refusal.to_string(),
+        Refusal::UnknownModel { .. }
+        | Refusal::UnknownAdapter { .. }
+        | Refusal::NoAdapterNumber { .. }
+        | Refusal::TwoAdapters { .. }
+        | Refusal::Unsupported { .. } => refusal.to_string(),
         _ => ENGINE_FAILED.into(),
     }
 }
@@ -324,6 +333,10 @@ impl From<Refusal> for ApiError {
 fn shortened(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::UnknownModel { asked, known } => Refusal::UnknownModel { asked: echo::value(&asked).into(), known },
+        Refusal::UnknownAdapter { model, asked, known } => {
+            Refusal::UnknownAdapter { model, asked: echo::value(&asked).into(), known }
+        }
+        Refusal::TwoAdapters { asked } => Refusal::TwoAdapters { asked: echo::value(&asked).into() },
         refusal => refusal,
     }
 }

@@ -55,6 +55,10 @@ fn line(view: &ModelView, model: Option<&Model>) -> String {
         let plural = if model.threads == 1 { "" } else { "s" };
         facts.push(format!("{} thread{plural}", model.threads));
     }
+    if !view.adapters.is_empty() {
+        let names: Vec<&str> = view.adapters.iter().map(|adapter| adapter.name.as_str()).collect();
+        facts.push(format!("adapters {}", names.join(", ")));
+    }
     if !view.names.is_empty() {
         facts.push(format!("also {}", view.names.join(", ")));
     }
@@ -95,6 +99,7 @@ mod tests {
             queue_max: 64,
             context_len: Some(512),
             capabilities: None,
+            adapters: vec![],
             granted_total: 0,
             history: vec![],
         }

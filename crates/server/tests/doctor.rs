@@ -64,6 +64,35 @@ fn a_file_that_is_no_model_is_told_with_the_reason() {
     }
 }
 
+/// An adapter is tried with its model, and what it answers is told; one that does not fit is told with the reason.
+#[test]
+fn an_adapter_is_tried_with_its_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (model, adapter) = (fixture("edison-demo-fast.gguf"), fixture("edison-demo-fast-adapter.gguf"));
+    let [model, adapter] = [&model, &adapter].map(|path| path.to_str().expect("UTF-8"));
+    let output = edison(&["doctor", model, "--adapter", adapter], folder.path());
+    let told = text(&output.stdout);
+    assert!(output.status.success() && told.contains("with adapter 0 it answered"), "{told}{}", text(&output.stderr));
+    let output = edison(&["doctor", model, "--adapter", model], folder.path());
+    let told = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && told.contains("it is no LoRA adapter"), "{told}");
+}
+
+/// With `verify_models` a model is tried together with its adapters, under a verdict of their own.
+#[test]
+fn a_server_that_verifies_tries_the_adapters_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (model, config) = (fixture("edison-demo-fast.gguf"), folder.path().join("edison.toml"));
+    let toml = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nverify_models = true\n[[models]]\nname = \"m\"\nfile = {model:?}\n\
+         [[models.adapters]]\nname = \"t\"\nfile = {model:?}\n"
+    );
+    std::fs::write(&config, toml).expect("a file");
+    let output = edison(&["serve", "--config", config.to_str().expect("UTF-8")], folder.path());
+    let told = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && told.contains("it is no LoRA adapter"), "{told}");
+}
+
 #[test]
 fn a_file_that_ends_the_process_ends_a_child() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -27,7 +27,9 @@ impl Service {
     /// [`Refusal::UnknownModel`], [`Refusal::ModelUnavailable`], and [`Refusal::QueueTimeout`] where it is not loaded
     /// within the time that requests may wait.
     pub async fn encoding(&self, model: &str) -> Result<Encoding, Refusal> {
-        let (instance, limit) = (self.inner.resolve(model)?, self.inner.limits.queue_timeout);
+        // An adapter changes no token.
+        let (instance, _) = self.inner.resolve_adapted(model, None)?;
+        let limit = self.inner.limits.queue_timeout;
         let model = instance.id().to_string();
         let loaded = timeout(limit, instance.loaded()).await;
         instance.touch();

@@ -13,6 +13,8 @@ pub enum Feature {
     Logprobs,
     /// Embeddings.
     Embeddings,
+    /// Embeddings that an adapter changes. No model has them.
+    AdaptedEmbeddings,
     /// Pictures in the prompt.
     Vision,
 }
@@ -25,6 +27,7 @@ impl Feature {
             Self::Constraints => "constrained answers",
             Self::Logprobs => "log probabilities",
             Self::Embeddings => "embeddings",
+            Self::AdaptedEmbeddings => "embeddings that an adapter changes",
             Self::Vision => "eyes for pictures",
         }
     }

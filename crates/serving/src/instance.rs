@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backend::{Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
+use backend::{Adapter, Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
 use model_locks::{Ask, LaneId, ModelLock, Observer, Policy, WhenAllQuarantined};
 use tokio::sync::Notify;
 
@@ -112,6 +112,14 @@ impl Instance {
 
     pub(crate) fn id(&self) -> &str {
         &self.spec.name
+    }
+
+    /// By which name the model is asked for with this adapter.
+    pub(crate) fn id_with(&self, adapter: Option<Adapter>) -> String {
+        match adapter.and_then(|adapter| self.spec.adapters.get(adapter.number as usize)) {
+            Some(adapter) => format!("{}:{}", self.id(), adapter.name),
+            None => self.id().to_string(),
+        }
     }
 
     /// The same ask, with the lane on which this conversation was last, if it is known.

@@ -1,6 +1,6 @@
 //! From the configuration to instances: which names mean which model, checked before anything is loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{ModelConfig, ServiceConfig, Tier};
 
@@ -23,6 +23,14 @@ pub enum PlanError {
         first: String,
         /// The model that contradicts it.
         second: String,
+    },
+    /// The name of an adapter is empty or has a colon, so that nobody could ask for it.
+    #[error("an adapter of \"{model}\" is named \"{name}\"; a name has a character and no colon")]
+    AdapterName {
+        /// The model.
+        model: String,
+        /// The name.
+        name: String,
     },
     /// A tier points at a model that is not there.
     #[error("the tier \"{tier}\" points at \"{model}\", which is no model", tier = tier.as_str())]
@@ -66,7 +74,27 @@ impl Plan {
             let id = plan.names.get(name).ok_or_else(|| PlanError::UnknownModel { tier, model: name.clone() })?;
             plan.tiers.insert(tier, id.clone());
         }
+        plan.models.iter().try_for_each(|model| plan.check_adapters(model))?;
         Ok(plan)
+    }
+
+    /// Every adapter can be asked for, and nothing else by its name.
+    fn check_adapters(&self, model: &ModelConfig) -> Result<(), PlanError> {
+        let id = &model.spec.name;
+        let mut names = std::iter::once(id.clone()).chain(self.other_names(id)).collect::<Vec<_>>();
+        names.sort();
+        let mut taken = BTreeSet::new();
+        for adapter in model.spec.adapters.iter().map(|adapter| &adapter.name) {
+            if adapter.is_empty() || adapter.contains(':') {
+                return Err(PlanError::AdapterName { model: id.clone(), name: adapter.clone() });
+            }
+            for name in names.iter().map(|name| format!("{name}:{adapter}")) {
+                if self.names.contains_key(&name) || !taken.insert(name.clone()) {
+                    return Err(PlanError::NameTaken { name });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, model: &ModelConfig) -> Result<(), PlanError> {
@@ -113,7 +141,7 @@ fn same_settings(a: &ModelConfig, b: &ModelConfig) -> bool {
 mod tests {
     use std::path::PathBuf;
 
-    use backend::{ModelSource, ModelSpec};
+    use backend::{AdapterSpec, ModelSource, ModelSpec, Scale};
 
     use super::{Plan, PlanError};
     use crate::{ModelConfig, ServiceConfig, Tier};
@@ -154,6 +182,29 @@ mod tests {
         aliased.aliases.push("a".into());
         let clash = config(vec![model("a", "x.gguf"), aliased]);
         assert_eq!(Plan::new(&clash).map(|_| ()), Err(PlanError::NameTaken { name: "a".into() }));
+    }
+
+    #[test]
+    fn every_adapter_has_a_name_of_its_own() {
+        let with = |model: ModelConfig, adapters: &[&str]| {
+            let adapter = |name: &&str| AdapterSpec {
+                name: (*name).to_string(),
+                source: ModelSource::File(PathBuf::from("x-adapter.gguf")),
+                scale: Scale::ONE,
+            };
+            let adapters = adapters.iter().map(adapter).collect();
+            ModelConfig { spec: ModelSpec { adapters, ..model.spec }, ..model }
+        };
+        let plan = |models: Vec<ModelConfig>| Plan::new(&config(models)).map(|_| ());
+        let taken = |name: &str| Err(PlanError::NameTaken { name: name.into() });
+        let (a, b) = (model("a", "x.gguf"), model("b", "y.gguf"));
+        assert_eq!(plan(vec![with(a.clone(), &["t", "u"]), with(b, &["t"])]), Ok(()));
+        assert_eq!(plan(vec![with(a.clone(), &["t", "t"])]), taken("a:t"));
+        assert_eq!(plan(vec![with(a.clone(), &["t"]), model("a:t", "y.gguf")]), taken("a:t"));
+        for name in ["", "t:u"] {
+            let refused = Err(PlanError::AdapterName { model: "a".into(), name: name.into() });
+            assert_eq!(plan(vec![with(a.clone(), &[name])]), refused);
+        }
     }
 
     #[test]

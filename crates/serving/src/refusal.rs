@@ -18,6 +18,32 @@ pub enum Refusal {
         /// Every name that would have been understood.
         known: Vec<String>,
     },
+    /// The model has no adapter of this name. Asking again will not help.
+    #[error("model \"{model}\" has no adapter \"{asked}\"; {}", listed(known))]
+    UnknownAdapter {
+        /// The model.
+        model: String,
+        /// What the client asked for.
+        asked: String,
+        /// The adapters that it has, in the order of their numbers.
+        known: Vec<String>,
+    },
+    /// The model has no adapter of this number. Asking again will not help.
+    #[error("model \"{model}\" has no adapter {number}; {}", listed(known))]
+    NoAdapterNumber {
+        /// The model.
+        model: String,
+        /// What the client asked for.
+        number: u32,
+        /// The adapters that it has, in the order of their numbers.
+        known: Vec<String>,
+    },
+    /// Two adapters are asked for, where one can be had: one in the name of the model, and one beside it.
+    #[error("\"{asked}\" names an adapter, and another is asked for beside it; give one of them")]
+    TwoAdapters {
+        /// The name.
+        asked: String,
+    },
     /// The queue is at its bound. Asking later helps.
     #[error("the queue of \"{model}\" is full: {waiting} waiting, limit {limit}")]
     QueueFull {
@@ -70,4 +96,8 @@ pub enum Refusal {
     /// The service is going down and takes nothing new.
     #[error("the server is shutting down")]
     ShuttingDown,
+}
+
+fn listed(adapters: &[String]) -> String {
+    if adapters.is_empty() { "it has none".to_string() } else { format!("it has {}", adapters.join(", ")) }
 }

@@ -63,11 +63,16 @@ pub(crate) fn candidates<'a>(
     names.get(name).map(String::as_str).into_iter().collect()
 }
 
+/// The name of a model, and that of one of its adapters, in a name such as `fast:tone`. A model's own name may have colons.
+pub(crate) fn adapted(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once(':').filter(|(model, adapter)| !model.is_empty() && !adapter.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Tier, candidates};
+    use super::{Tier, adapted, candidates};
 
     fn map<K: Ord, const N: usize>(pairs: [(K, &str); N]) -> BTreeMap<K, String> {
         pairs.into_iter().map(|(k, v)| (k, v.to_string())).collect()
@@ -97,6 +102,15 @@ mod tests {
         assert!(candidates("gpt-4", &tiers, &names).is_empty());
         assert!(candidates("", &tiers, &names).is_empty());
         assert!(candidates("FAST", &tiers, &names).is_empty());
+    }
+
+    #[test]
+    fn an_adapter_stands_behind_the_last_colon() {
+        assert_eq!(adapted("fast:tone"), Some(("fast", "tone")));
+        assert_eq!(adapted("qwen:7b:tone"), Some(("qwen:7b", "tone")));
+        for name in ["fast", "fast:", ":tone", ":", ""] {
+            assert_eq!(adapted(name), None, "{name}");
+        }
     }
 
     #[test]

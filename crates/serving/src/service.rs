@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use backend::{Backend, GenerateOptions, Prompt, TokenId};
+use backend::{Adapter, Backend, GenerateOptions, Prompt, TokenId};
 use futures_util::FutureExt;
 use futures_util::future::{self, MaybeDone};
 use model_locks::Ask;
@@ -19,16 +19,15 @@ use tokio_util::task::TaskTracker;
 use crate::canary;
 use crate::encode::Work;
 use crate::generation::{self, End, Reply};
-use crate::instance::{Instance, State};
+use crate::instance::Instance;
 use crate::live::LiveRequest;
 use crate::outcome::Record;
 use crate::place::Lookout;
 use crate::plan::Plan;
-use crate::routing::candidates;
 use crate::run::{Ended, Ending, Run, Wait, refused};
 use crate::{
-    Class, EmbedRequest, Embeddings, Generation, Input, Limits, LockEvent, ModelConfig, ModelState, ModelView, Outcome,
-    Phase, PlanError, Refusal, Request, ServiceConfig, Shorten, Tier, embeddings, keeping,
+    Class, EmbedRequest, Embeddings, Feature, Generation, Input, Limits, LockEvent, ModelConfig, ModelState, ModelView,
+    Outcome, Phase, PlanError, Refusal, Request, ServiceConfig, Shorten, Tier, embeddings, keeping,
 };
 
 /// Hears of every outcome, also of those that never got a lane, once it is written. Must not block.
@@ -49,8 +48,8 @@ pub struct Service {
 pub(crate) struct Inner {
     /// In the order of the configuration.
     pub(crate) instances: Vec<Arc<Instance>>,
-    names: BTreeMap<String, String>,
-    tiers: BTreeMap<Tier, String>,
+    pub(crate) names: BTreeMap<String, String>,
+    pub(crate) tiers: BTreeMap<Tier, String>,
     pub(crate) limits: Limits,
     observer: Option<OutcomeObserver>,
     /// What the offsets in outcomes count from.
@@ -141,11 +140,12 @@ impl Service {
     /// The order of the calls is the order of the queue, within a class.
     ///
     /// # Errors
-    /// [`Refusal::UnknownModel`], [`Refusal::QueueFull`], [`Refusal::ModelUnavailable`], [`Refusal::ShuttingDown`].
+    /// [`Refusal::UnknownModel`], [`Refusal::UnknownAdapter`], [`Refusal::NoAdapterNumber`], [`Refusal::TwoAdapters`],
+    /// [`Refusal::QueueFull`], [`Refusal::ModelUnavailable`], [`Refusal::ShuttingDown`].
     pub fn submit(&self, request: Request) -> Result<Generation, Refusal> {
         let Request { id, client, model, class, prompt, options, max_tokens, queue_timeout } = request;
-        let asker = Asker { id, client, model, class, queue_timeout };
-        self.generate(asker, Input::Prompt(prompt), None, options, max_tokens)
+        let asker = Asker { id, client, class, queue_timeout };
+        self.generate(asker, &model, Input::Prompt(prompt), None, options, max_tokens)
     }
 
     /// The same for a conversation of which something may be left out where it does not fit: `shorten` says what. The
@@ -155,8 +155,8 @@ impl Service {
     /// As [`submit`](Self::submit). What cannot be made to fit is refused as it would be there.
     pub fn submit_shortened(&self, request: Request, shorten: Shorten) -> Result<Generation, Refusal> {
         let Request { id, client, model, class, prompt, options, max_tokens, queue_timeout } = request;
-        let asker = Asker { id, client, model, class, queue_timeout };
-        self.generate(asker, Input::Prompt(prompt), Some(shorten), options, max_tokens)
+        let asker = Asker { id, client, class, queue_timeout };
+        self.generate(asker, &model, Input::Prompt(prompt), Some(shorten), options, max_tokens)
     }
 
     /// The same for a prompt that is tokens already. `request.prompt` is not looked at.
@@ -165,8 +165,8 @@ impl Service {
     /// As [`submit`](Self::submit).
     pub fn submit_tokens(&self, request: Request, tokens: Vec<TokenId>) -> Result<Generation, Refusal> {
         let Request { id, client, model, class, options, max_tokens, queue_timeout, .. } = request;
-        let asker = Asker { id, client, model, class, queue_timeout };
-        self.generate(asker, Input::Tokens(tokens), None, options, max_tokens)
+        let asker = Asker { id, client, class, queue_timeout };
+        self.generate(asker, &model, Input::Tokens(tokens), None, options, max_tokens)
     }
 
     /// The same for embeddings: they wait in the queue, and hold a lane, like a generation.
@@ -175,42 +175,54 @@ impl Service {
     /// As [`submit`](Self::submit).
     pub fn embed(&self, request: EmbedRequest) -> Result<Embeddings, Refusal> {
         let EmbedRequest { id, client, model, class, inputs, queue_timeout } = request;
-        let place = self.enter(Asker { id, client, model, class, queue_timeout }, None)?;
+        let (instance, adapter) = self.resolve(&model, None)?;
+        if adapter.is_some() {
+            let model = instance.id().to_string();
+            return Err(Refusal::Unsupported { model, feature: Feature::AdaptedEmbeddings });
+        }
+        let place = self.enter(Asker { id, client, class, queue_timeout }, instance, None)?;
         let (reply, embeddings) = embeddings::channel(place.lookout());
-        self.start_run(place, Work::Embed { inputs }, reply);
+        self.start_run(place, Work::Embed { inputs }, None, reply);
         Ok(embeddings)
     }
 
     fn generate(
         &self,
         asker: Asker,
+        model: &str,
         input: Input,
         shorten: Option<Shorten>,
         mut options: GenerateOptions,
         max_tokens: Option<u32>,
     ) -> Result<Generation, Refusal> {
         options.request_id = Some(asker.id.as_str().into());
+        let (instance, adapter) = self.resolve(model, options.adapter)?;
+        options.adapter = adapter;
         let prompt = match &input {
             Input::Prompt(prompt) => Some(prompt),
             Input::Tokens(_) => None,
         };
-        let place = self.enter(asker, prompt)?;
+        let place = self.enter(asker, instance, prompt)?;
         let (reply, generation) = generation::channel(self.inner.limits.event_buffer, place.lookout());
         let max_tokens = max_tokens.unwrap_or(place.instance.max_tokens);
-        self.start_run(place, Work::Generate { input, shorten, options, max_tokens }, reply);
+        let adapter = options.applied_adapter();
+        self.start_run(place, Work::Generate { input, shorten, options, max_tokens }, adapter, reply);
         Ok(generation)
     }
 
-    /// Takes a place in the queue of the model that is asked for. A prompt that goes on with a conversation prefers the
-    /// lane on which that was.
-    fn enter(&self, asker: Asker, prompt: Option<&Prompt>) -> Result<QueuePlace, Refusal> {
-        let inner = &self.inner;
-        if inner.draining.load(Ordering::Acquire) {
+    /// Which model and which adapter are meant, while anybody is taken.
+    fn resolve(&self, name: &str, given: Option<Adapter>) -> Result<(Arc<Instance>, Option<Adapter>), Refusal> {
+        if self.inner.draining.load(Ordering::Acquire) {
             return Err(Refusal::ShuttingDown);
         }
-        let instance = inner.resolve(&asker.model)?;
+        self.inner.resolve_adapted(name, given)
+    }
+
+    /// Takes a place in the queue of a model. A prompt that goes on with a conversation prefers the lane on which that was.
+    fn enter(&self, asker: Asker, instance: Arc<Instance>, prompt: Option<&Prompt>) -> Result<QueuePlace, Refusal> {
+        let inner = &self.inner;
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
-        let Asker { id, client, class, queue_timeout, .. } = asker;
+        let Asker { id, client, class, queue_timeout } = asker;
         let phase = if instance.is_loaded() { Phase::Waiting } else { Phase::Loading };
         let ask = Ask::new(class).tag(tag);
         let ask = client.as_deref().map_or(ask, |client| ask.client(client_key(client)));
@@ -235,7 +247,7 @@ impl Service {
     }
 
     /// Gives the rest of a request's life to a task of its own.
-    fn start_run(&self, place: QueuePlace, work: Work, reply: Reply) {
+    fn start_run(&self, place: QueuePlace, work: Work, adapter: Option<Adapter>, reply: Reply) {
         let inner = &self.inner;
         let QueuePlace { instance, live, record, acquire, deadline } = place;
         let run = Run {
@@ -244,6 +256,7 @@ impl Service {
             acquire,
             work: Some(work),
             reply,
+            adapter,
             deadline,
             stall_timeout: inner.limits.stall_timeout,
             shutdown: inner.end_requests.clone(),
@@ -295,11 +308,10 @@ impl Service {
     }
 }
 
-/// Who asks, for which model, and how it wants to wait.
+/// Who asks, and how it wants to wait.
 struct Asker {
     id: String,
     client: Option<String>,
-    model: String,
     class: Class,
     queue_timeout: Option<Duration>,
 }
@@ -316,29 +328,6 @@ struct QueuePlace {
 impl QueuePlace {
     fn lookout(&self) -> Lookout {
         Lookout::new(Arc::clone(&self.instance), Arc::clone(&self.live))
-    }
-}
-
-impl Inner {
-    /// The model that answers to this name: the first candidate that has not failed.
-    pub(crate) fn resolve(&self, name: &str) -> Result<Arc<Instance>, Refusal> {
-        let ids = candidates(name, &self.tiers, &self.names);
-        let mut found = ids.iter().filter_map(|id| self.instances.iter().find(|i| i.id() == *id));
-        let Some(first) = found.clone().next() else {
-            let tiers = self.tiers.keys().map(|tier| tier.as_str().to_string());
-            let mut known: Vec<String> = self.names.keys().cloned().chain(tiers).collect();
-            known.sort();
-            known.dedup();
-            return Err(Refusal::UnknownModel { asked: name.to_string(), known });
-        };
-        match (found.find(|i| !matches!(i.state(), State::Failed { .. })), first.state()) {
-            (Some(usable), _) => Ok(Arc::clone(usable)),
-            (None, State::Failed { reason }) => {
-                Err(Refusal::ModelUnavailable { model: first.id().to_string(), reason })
-            }
-            // It recovered between the two looks; there is no such way today, and waiting is right if there is one.
-            (None, _) => Ok(Arc::clone(first)),
-        }
     }
 }
 

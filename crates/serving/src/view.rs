@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{Capabilities, ModelInfo};
+use backend::{AdapterSpec, Capabilities, ModelInfo};
 use model_locks::LaneState;
 
 use crate::instance::{Instance, State};
@@ -27,10 +27,21 @@ pub struct ModelView {
     pub context_len: Option<u32>,
     /// What it can do besides text, once loaded.
     pub capabilities: Option<Capabilities>,
+    /// The adapters that requests may choose from, in the order of their numbers.
+    pub adapters: Vec<AdapterView>,
     /// Lanes granted since the start.
     pub granted_total: u64,
     /// The latest outcomes that held a lane, oldest first.
     pub history: Vec<Outcome>,
+}
+
+/// An adapter of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterView {
+    /// Its name: behind that of the model and a colon, it is asked for.
+    pub name: String,
+    /// How strongly it is applied where a request does not say.
+    pub scale: f32,
 }
 
 /// How far one model is, in short.
@@ -122,6 +133,10 @@ pub struct WaiterView {
     pub age: Duration,
 }
 
+fn adapter_view(adapter: &AdapterSpec) -> AdapterView {
+    AdapterView { name: adapter.name.clone(), scale: adapter.scale.get() }
+}
+
 impl Instance {
     /// How far this model is, in short.
     pub(crate) fn model_state(&self) -> ModelState {
@@ -154,6 +169,7 @@ impl Instance {
             queue_max: self.queue_max,
             context_len: info.map(|info| info.context_len),
             capabilities: info.map(|info| info.capabilities),
+            adapters: self.spec.adapters.iter().map(adapter_view).collect(),
             granted_total: snapshot.granted_total,
             history: self.history.to_vec(),
         }

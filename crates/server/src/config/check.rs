@@ -23,6 +23,18 @@ pub(super) fn names(models: &[Written], problems: &mut Collector<'_>) {
             }
         }
     }
+    for written in models {
+        let names = || std::iter::once(&written.model.name).chain(&written.model.aliases);
+        for (index, adapter) in written.model.adapters.iter().enumerate() {
+            for name in names().map(|name| format!("{name}:{}", adapter.name)) {
+                if let Some(by) = taken.get(name.as_str()) {
+                    let path = format!("{}.adapters[{index}].name", written.path);
+                    let message = format!("is asked for as \"{name}\", which is taken by {by}");
+                    problems.add(&written.name_span, path, message);
+                }
+            }
+        }
+    }
 }
 
 /// Every tier points at a model, and hides none.

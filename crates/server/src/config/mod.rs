@@ -1,5 +1,6 @@
 //! The configuration: one value, read once, every error reported at once.
 
+mod adapters;
 mod check;
 mod duration;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::access::Origins;
 use crate::embedded::Builtin;
 use crate::limits::HttpLimits;
 
+pub(crate) use adapters::Adapter;
 pub(crate) use parse::{from_file, from_models};
 pub(crate) use print::to_toml;
 #[cfg(feature = "mock")]
@@ -63,6 +65,8 @@ pub(crate) struct Model {
     pub(crate) source: Source,
     /// The projector of a model that sees; a built-in model brings its own.
     pub(crate) projector: Option<PathBuf>,
+    /// What requests may change the model by.
+    pub(crate) adapters: Vec<Adapter>,
     pub(crate) aliases: Vec<String>,
     /// 0 takes what the model was trained with.
     pub(crate) context_len: u32,
@@ -146,6 +150,7 @@ impl Model {
             name,
             source,
             projector: None,
+            adapters: Vec::new(),
             aliases: defaults.aliases,
             context_len: defaults.spec.context_len,
             threads,
@@ -177,6 +182,7 @@ impl Model {
         let spec = ModelSpec {
             chat_template: self.chat_template.as_ref().map(read).transpose()?,
             projector,
+            adapters: self.adapters.iter().map(Adapter::spec).collect(),
             context_len: self.context_len,
             threads: self.threads,
             gpu_layers: self.gpu_layers,

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serving::{Limits, Tier};
 use toml::de::DeTable;
 
-use super::check;
 use super::problem::{Collector, Problem, Problems};
 use super::section::Section;
 use super::values::{address, check_name, integer, name, names, switch, text, texts, time, time_or_never};
 use super::{Config, Model, Source, default_threads};
+use super::{adapters, check};
 use crate::access::Origins;
 use crate::embedded::Builtin;
 use crate::limits::{HEADERS_MIN_BYTES, HttpLimits, KEEP_ALIVE_MIN};
@@ -202,6 +202,7 @@ fn read_model(
     if let (Some(Source::Builtin(_)), Some((_, span))) = (&source, &projector) {
         problems.add(span, section.path_of("projector"), "is for a model with a file; a built-in one brings its own");
     }
+    let adapters = adapters::read(&mut section, base, problems);
     // What else is wrong is reported even where the name or the source is.
     let mut model = Model::new(String::new(), Source::Builtin(Builtin::Fast), threads);
     let aliases = section.get("aliases", names, problems);
@@ -223,7 +224,7 @@ fn read_model(
     let (name, name_span) = name?;
     let (aliases, aliases_span) = aliases.unwrap_or((Vec::new(), name_span.clone()));
     let projector = projector.map(|(path, _)| path);
-    model = Model { name, aliases, source: source?, projector, ..model };
+    model = Model { name, aliases, source: source?, projector, adapters, ..model };
     Some(Written { model, path: path.trim_end_matches('.').to_owned(), name_span, aliases_span })
 }
 
@@ -271,7 +272,7 @@ fn beside(folder: &Path, path: &str) -> PathBuf {
 }
 
 /// The one name of a file that can be read. Two names of one file must be seen to be one, or it would be loaded twice.
-fn canonical(path: &Path) -> Result<PathBuf, String> {
+pub(super) fn canonical(path: &Path) -> Result<PathBuf, String> {
     let unreadable = |error: std::io::Error| format!("no readable file at {}: {error}", path.display());
     let canonical = path.canonicalize().map_err(unreadable)?;
     let is_file = canonical.is_file();

@@ -6,7 +6,7 @@ use std::path::Path;
 use serving::Limits;
 use toml::Value;
 
-use super::{Config, Model, Source, duration};
+use super::{Adapter, Config, Model, Source, duration};
 use crate::limits::HttpLimits;
 
 /// Writes every key, whether it was given or is a default.
@@ -16,6 +16,9 @@ pub(crate) fn to_toml(config: &Config) -> String {
     section(&mut out, "[limits]", &limits(&config.limits));
     for model in &config.models {
         section(&mut out, "[[models]]", &model_keys(model));
+        for adapter in &model.adapters {
+            section(&mut out, "[[models.adapters]]", &adapter_keys(adapter));
+        }
     }
     let tiers: Vec<_> = config.tiers.iter().map(|(tier, model)| (tier.as_str(), text(model))).collect();
     section(&mut out, "[tiers]", &tiers);
@@ -96,6 +99,11 @@ fn model_keys(model: &Model) -> Keys {
     keys.extend(model.projector.iter().map(|path| ("projector", text(&path.to_string_lossy()))));
     keys.extend(model.chat_template.iter().map(|path| ("chat_template", text(&path.to_string_lossy()))));
     keys
+}
+
+fn adapter_keys(adapter: &Adapter) -> Keys {
+    let scale = Value::Float(f64::from(adapter.scale.get()));
+    vec![("name", text(&adapter.name)), ("file", text(&adapter.file.to_string_lossy())), ("scale", scale)]
 }
 
 fn text(value: &str) -> Value {

@@ -6,7 +6,7 @@ use serving::Tier;
 
 use super::parse::from_text;
 use super::problem::Problem;
-use super::{Config, Source, from_models, to_toml};
+use super::{Adapter, Config, Source, from_models, to_toml};
 use crate::embedded::Builtin;
 
 const CORES: usize = 8;
@@ -40,6 +40,23 @@ fn every_problem_has_its_line_and_key() {
         ("$replicas = 0", &[(4, "models[0].replicas", "from 1 to 16")]),
         ("$step_tokens = 8", &[(4, "models[0].step_tokens", "from 16 to 2048")]),
         ("$chat_template = \"x.jinja\"", &[(4, "models[0].chat_template", "no readable file at no-such-folder")]),
+        ("$adapters = 1", &[(4, "models[0].adapters", "[[models.adapters]]")]),
+        (
+            "$[[models.adapters]]\nname = \"t:u\"\nfile = \"x.gguf\"\nscale = 11",
+            &[
+                (5, "models[0].adapters[0].name", "without a colon"),
+                (6, "models[0].adapters[0].file", "no readable file at no-such-folder"),
+                (7, "models[0].adapters[0].scale", "from -10 to 10"),
+            ],
+        ),
+        (
+            "$[[models.adapters]]\nscael = 1",
+            &[
+                (4, "models[0].adapters[0].name", "is missing"),
+                (4, "models[0].adapters[0].file", "is missing"),
+                (5, "models[0].adapters[0].scael", "did you mean \"scale\"?"),
+            ],
+        ),
         ("$max_tokens = 0", &[(4, "models[0].max_tokens", "from 1")]),
         ("$context_len = \"big\"", &[(4, "models[0].context_len", "an integer")]),
         ("$gpu_layers = true", &[(4, "models[0].gpu_layers", "an integer")]),
@@ -136,6 +153,30 @@ fn paths_are_relative_to_the_file_and_canonical() {
     assert!(config.models.iter().all(|model| model.source == Source::File(canonical.clone())));
 }
 
+/// An adapter is asked for behind the name of its model, which nobody else may have.
+#[test]
+fn adapters_are_read_with_their_scale_and_have_names_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("t.gguf"), "x").expect("a file");
+    let adapter =
+        |name: &str, more: &str| format!("[[models.adapters]]\nname = \"{name}\"\nfile = \"t.gguf\"\n{more}\n");
+    let read = |text: String| from_text(&text, "edison.toml", folder.path(), CORES);
+    let good = [MODEL, &adapter("t", ""), &adapter("u", "scale = -0.5"), &adapter("v", "scale = 2")].concat();
+    let config = read(good).expect("a good configuration");
+    let adapters: Vec<_> = config.models[0].adapters.iter().map(|a| (a.name.as_str(), a.scale.get())).collect();
+    assert_eq!(adapters, [("t", 1.0), ("u", -0.5), ("v", 2.0)]);
+    let printed = to_toml(&config);
+    let again = read(printed.clone()).unwrap_or_else(|problems| panic!("{printed}\n{problems}"));
+    assert_eq!(format!("{config:?}"), format!("{again:?}"));
+    let twice = [MODEL, &adapter("t", ""), &adapter("t", "")].concat();
+    let other = "[[models]]\nname = \"a:t\"\nbuiltin = \"deep\"\n";
+    let hidden = [MODEL, &adapter("t", ""), other].concat();
+    for (text, part) in [(twice, "is taken by another adapter"), (hidden, "asked for as \"a:t\"")] {
+        let problems = read(text).expect_err("two of one name").to_string();
+        assert!(problems.contains(part), "{problems}");
+    }
+}
+
 #[test]
 fn models_of_the_command_line_are_checked() {
     let problems = from_models(&[("a".into(), "no-such-file".into()), ("b c".into(), "src".into())], CORES);
@@ -190,6 +231,7 @@ fn the_example_mentions_every_key() {
     config.models[0].source = Source::File("x".into());
     config.models[1].source = Source::Builtin(Builtin::Fast);
     config.models[0].chat_template = Some("x".into());
+    config.models[0].adapters.push(Adapter { name: "x".into(), file: "x".into(), scale: backend::Scale::ONE });
     config.api_keys = Some("x".into());
     config.tls = Some(("x".into(), "x".into()));
     config.unix_socket = Some("x".into());

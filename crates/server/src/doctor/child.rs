@@ -1,32 +1,41 @@
 //! The trial of a file, from inside the process that may die of it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use backend::{
-    Capabilities, Chat, ChatMessage, Event, GenerateOptions, GenerateRequest, Lane, LoadedModel, ModelSource,
-    ModelSpec, Prompt, PromptError, Role, Sampling,
+    Adapter, AdapterSpec, Capabilities, Chat, ChatMessage, Event, GenerateOptions, GenerateRequest, Lane, LoadedModel,
+    ModelSource, ModelSpec, Prompt, PromptError, Role, Sampling, Scale,
 };
 use futures_util::StreamExt;
 
-use super::trial::{Found, Memory, Trial};
+use super::trial::{Found, Memory, Subject, Trial};
 use crate::engine;
 
 /// Tokens of the answer that is asked for.
 const ANSWER_TOKENS: u32 = 16;
 
 /// Loads a file, asks it once, and tells what was found.
-pub(super) async fn try_file(file: &Path, context_len: u32) -> Trial {
-    match examine(file, context_len).await {
+pub(super) async fn try_file(subject: &Subject) -> Trial {
+    match examine(subject).await {
         Ok(found) => Trial::Passed(found),
         Err(reason) => Trial::Refused { reason },
     }
 }
 
-async fn examine(file: &Path, context_len: u32) -> Result<Found, String> {
+async fn examine(subject: &Subject) -> Result<Found, String> {
+    let Subject { file, adapters, context_len } = subject;
     let backend = engine::start()?;
-    let spec =
-        ModelSpec { context_len, ..ModelSpec::new(file.to_string_lossy(), ModelSource::File(file.to_path_buf())) };
+    let adapter = |path: &PathBuf| AdapterSpec {
+        name: path.display().to_string(),
+        source: ModelSource::File(path.clone()),
+        scale: Scale::ONE,
+    };
+    let spec = ModelSpec {
+        context_len: *context_len,
+        adapters: adapters.iter().map(adapter).collect(),
+        ..ModelSpec::new(file.to_string_lossy(), ModelSource::File(file.clone()))
+    };
     let memory = backend.estimate(&spec).await.map_err(|error| error.to_string())?;
     let mut model = backend.load(spec, Arc::new(|_| {})).await.map_err(|error| error.to_string())?;
     let mut lane = model.lanes.pop().ok_or("the engine offers no lane")?;
@@ -43,11 +52,15 @@ async fn examine(file: &Path, context_len: u32) -> Result<Found, String> {
         let vectors = lane.embed(vec![input]).await.map_err(|error| error.to_string())?;
         found.vector_len = vectors.first().map(|vector| vector.values.len());
     }
-    match answer(&model, lane.as_mut(), &mut found.remarks).await {
+    match answer(&model, lane.as_mut(), None, &mut found.remarks).await {
         Ok(reply) => found.reply = Some(reply),
         // A model that only embeds has shown all that it can.
         Err(_) if found.vector_len.is_some() => {}
         Err(reason) => return Err(reason),
+    }
+    for number in 0..adapters.len() {
+        let adapter = Adapter { number: u32::try_from(number).unwrap_or(u32::MAX), scale: Scale::ONE };
+        found.adapted.push(answer(&model, lane.as_mut(), Some(adapter), &mut Vec::new()).await?);
     }
     Ok(found)
 }
@@ -63,8 +76,13 @@ fn names(capabilities: Capabilities) -> Vec<String> {
     all.into_iter().filter(|(can, _)| *can).map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Asks once: as a conversation where the model has a template, else as text.
-async fn answer(model: &LoadedModel, lane: &mut dyn Lane, remarks: &mut Vec<String>) -> Result<String, String> {
+/// Asks once, with an adapter or without: as a conversation where the model has a template, else as text.
+async fn answer(
+    model: &LoadedModel,
+    lane: &mut dyn Lane,
+    adapter: Option<Adapter>,
+    remarks: &mut Vec<String>,
+) -> Result<String, String> {
     let chat = Prompt::Chat(Chat::new(vec![ChatMessage::new(Role::User, "Hello")]));
     let prompt = match model.encoder.encode(chat).await {
         Err(PromptError::NoTemplate) => {
@@ -79,7 +97,7 @@ async fn answer(model: &LoadedModel, lane: &mut dyn Lane, remarks: &mut Vec<Stri
     };
     let prompt = prompt.map_err(|error| error.to_string())?;
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
-    let options = GenerateOptions { sampling, ..GenerateOptions::default() };
+    let options = GenerateOptions { sampling, adapter, ..GenerateOptions::default() };
     let mut events = lane.generate(GenerateRequest { prompt, options, max_tokens: ANSWER_TOKENS });
     let mut reply = String::new();
     while let Some(event) = events.next().await {

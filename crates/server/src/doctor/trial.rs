@@ -1,7 +1,8 @@
 //! The trial of a file, from outside: starts the child, waits, and reads what it found.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -11,6 +12,16 @@ use tokio::time::timeout;
 
 /// How long a trial may take. Reading a large file from a slow disk takes minutes.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What is tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) file: PathBuf,
+    /// Adapters that are tried with it.
+    pub(super) adapters: Vec<PathBuf>,
+    /// 0 is what the model was trained with.
+    pub(super) context_len: u32,
+}
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +56,9 @@ pub(super) struct Found {
     pub(super) capabilities: Vec<String>,
     /// What was asked, and what it answered; `None` for a model that answers nothing.
     pub(super) reply: Option<String>,
+    /// What it answered with each of its adapters, in their order.
+    #[serde(default)]
+    pub(super) adapted: Vec<String>,
     /// Numbers of a vector; `None` for a model that makes none.
     pub(super) vector_len: Option<usize>,
     /// What is not as it should be, and does not stop it.
@@ -82,6 +96,9 @@ impl fmt::Display for Found {
         if let Some(reply) = &self.reply {
             writeln!(f, "  asked \"Hello\", it answered {reply:?}")?;
         }
+        for (adapter, reply) in self.adapted.iter().enumerate() {
+            writeln!(f, "  with adapter {adapter} it answered {reply:?}")?;
+        }
         if let Some(len) = self.vector_len {
             writeln!(f, "  embeds texts as {len} numbers")?;
         }
@@ -96,10 +113,13 @@ impl fmt::Display for Found {
 ///
 /// # Errors
 /// The child could not be started.
-pub(super) async fn try_in_child(file: &Path, context_len: u32) -> Result<Trial, String> {
+pub(super) async fn try_in_child(subject: &Subject) -> Result<Trial, String> {
+    let Subject { file, adapters, context_len } = subject;
     let program = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
     let child = Command::new(program)
-        .args(["doctor", "--child", "--context-len", &context_len.to_string(), "--"])
+        .args(["doctor", "--child", "--context-len", &context_len.to_string()])
+        .args(adapters.iter().flat_map(|adapter| [OsStr::new("--adapter"), adapter.as_os_str()]))
+        .arg("--")
         .arg(file)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backend::{Backend, LoadError, LoadProgress, LoadedModel, MemoryEstimate, ModelSource, ModelSpec};
 
-use super::trial::{Trial, try_in_child};
+use super::trial::{Subject, Trial, try_in_child};
 
 /// Bytes that are read at one time.
 const READ_BYTES: usize = 1 << 20;
@@ -27,17 +27,17 @@ impl Verified {
         Self { inner, verdicts: cache.map(|cache| cache.join("edison/verdicts")) }
     }
 
-    /// What a trial of this file says, from now or from before.
-    async fn verdict(&self, path: &Path, context_len: u32) -> Result<Trial, String> {
+    /// What a trial of these files says, from now or from before.
+    async fn verdict(&self, subject: &Subject) -> Result<Trial, String> {
         let kept = match &self.verdicts {
-            Some(folder) => Some(folder.join(name(path, context_len).await?)),
+            Some(folder) => Some(folder.join(name(subject.clone()).await?)),
             None => None,
         };
         let known = kept.as_deref().and_then(|kept| std::fs::read_to_string(kept).ok());
         if let Some(known) = known.and_then(|line| serde_json::from_str(&line).ok()) {
             return Ok(known);
         }
-        let trial = try_in_child(path, context_len).await?;
+        let trial = try_in_child(subject).await?;
         // A file that took too long today may not tomorrow.
         if let Some(kept) = kept.filter(|_| !matches!(trial, Trial::Hung { .. }))
             && let Err(error) = keep(&kept, &trial)
@@ -49,19 +49,33 @@ impl Verified {
 }
 
 /// The name under which the verdict over this content is kept. Another version of this program may judge otherwise.
-async fn name(path: &Path, context_len: u32) -> Result<String, String> {
-    let file = path.to_owned();
-    let hash = tokio::task::spawn_blocking(move || hash(&file)).await.map_err(|error| error.to_string())?;
-    let hash = hash.map_err(|error| format!("{}: {error}", path.display()))?;
+async fn name(subject: Subject) -> Result<String, String> {
+    let context_len = subject.context_len;
+    let hash = tokio::task::spawn_blocking(move || hash(&subject)).await.map_err(|error| error.to_string())??;
     Ok(format!("{hash}-{context_len}-{}.json", env!("CARGO_PKG_VERSION")))
 }
 
-fn hash(path: &Path) -> std::io::Result<String> {
+/// Of the model alone that of its content; with adapters that of all their hashes, since the trial is of them together.
+fn hash(subject: &Subject) -> Result<String, String> {
+    let of = |path: &PathBuf| hash_file(path).map_err(|error| format!("{}: {error}", path.display()));
+    let model = of(&subject.file)?;
+    if subject.adapters.is_empty() {
+        return Ok(model.to_hex().to_string());
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(model.as_bytes());
+    for adapter in &subject.adapters {
+        hasher.update(of(adapter)?.as_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn hash_file(path: &Path) -> std::io::Result<blake3::Hash> {
     let (mut file, mut hasher) = (std::fs::File::open(path)?, blake3::Hasher::new());
     let mut part = vec![0; READ_BYTES];
     loop {
         match file.read(&mut part)? {
-            0 => return Ok(hasher.finalize().to_hex().to_string()),
+            0 => return Ok(hasher.finalize()),
             n => _ = hasher.update(&part[..n]),
         }
     }
@@ -75,6 +89,17 @@ fn keep(file: &Path, trial: &Trial) -> std::io::Result<()> {
     std::fs::rename(&draft, file)
 }
 
+/// What is tried before a spec is loaded.
+fn subject(path: &Path, spec: &ModelSpec) -> Subject {
+    let file = |source: &ModelSource| match source {
+        ModelSource::File(path) => Some(path.clone()),
+        // It came with the program.
+        ModelSource::Embedded(_) => None,
+    };
+    let adapters = spec.adapters.iter().filter_map(|adapter| file(&adapter.source)).collect();
+    Subject { file: path.to_owned(), adapters, context_len: spec.context_len }
+}
+
 #[async_trait]
 impl Backend for Verified {
     async fn load(&self, spec: ModelSpec, progress: LoadProgress) -> Result<LoadedModel, LoadError> {
@@ -82,7 +107,7 @@ impl Backend for Verified {
         if let ModelSource::File(path) = &spec.source {
             let model = path.display().to_string();
             let unusable = |reason: String| LoadError::Unusable { model: model.clone(), reason };
-            match self.verdict(path, spec.context_len).await.map_err(|reason| LoadError::Failed { reason })? {
+            match self.verdict(&subject(path, &spec)).await.map_err(|reason| LoadError::Failed { reason })? {
                 Trial::Passed(_) => {}
                 Trial::Refused { reason } => return Err(unusable(reason)),
                 Trial::Died { how } => {

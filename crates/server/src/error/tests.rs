@@ -27,6 +27,15 @@ fn every_refusal_has_its_status_and_code() {
     let too_long = PromptError::TooLong { tokens: 9, context_len: 8 };
     let rows = [
         (Refusal::UnknownModel { asked: "x".into(), known: vec![] }, (404, "model_not_found", Some("model"), None)),
+        (
+            Refusal::UnknownAdapter { model: "m".into(), asked: "x".into(), known: vec![] },
+            (404, "model_not_found", Some("model"), None),
+        ),
+        (
+            Refusal::NoAdapterNumber { model: "m".into(), number: 3, known: vec![] },
+            (400, "invalid_request_error", Some("lora"), None),
+        ),
+        (Refusal::TwoAdapters { asked: "m:x".into() }, (400, "invalid_request_error", Some("lora"), None)),
         (full(None), (429, "queue_full", None, Some(1))),
         (timeout(None), (503, "queue_timeout", None, Some(1))),
         (Refusal::Prompt(too_long), (400, "context_length_exceeded", Some("messages"), None)),

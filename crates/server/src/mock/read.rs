@@ -64,6 +64,14 @@ pub(super) fn check(script: &Script) -> Vec<(String, String)> {
                 add(key, format!("the name \"{name}\" is taken"));
             }
         }
+        let mut adapters = BTreeSet::new();
+        for adapter in &model.adapters {
+            if !fits(adapter) || adapter.contains(':') {
+                add("adapters", "must be 1 to 100 visible ASCII characters each, without a colon".into());
+            } else if !adapters.insert(adapter) || !taken.insert(format!("{}:{adapter}", model.name)) {
+                add("adapters", format!("the name \"{adapter}\" is taken"));
+            }
+        }
         let bounds = [
             ("lanes", (1..=1024).contains(&model.lanes), "must be an integer from 1 to 1024"),
             ("context_len", model.context_len >= 2, "must be at least 2"),
@@ -92,6 +100,12 @@ pub(super) fn check(script: &Script) -> Vec<(String, String)> {
         if let Some(name) = script.tiers.given(tier) {
             known(format!("tiers.{}", tier.as_str()), name, &mut found);
         }
+    }
+    let adapters: Vec<&str> = played.iter().flat_map(|model| &model.adapters).map(String::as_str).collect();
+    for (index, rule) in script.rules.iter().enumerate() {
+        let Some(name) = rule.when.adapter.as_deref().filter(|name| !adapters.contains(name)) else { continue };
+        let hint = closest(name, &adapters).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        found.push((format!("rules[{index}].when.adapter"), format!("no model has an adapter \"{name}\"{hint}")));
     }
     let ids: Vec<&str> = played.iter().map(|model| model.name.as_str()).collect();
     let conditions = script.rules.iter().map(|rule| rule.when.model.as_ref()).enumerate();

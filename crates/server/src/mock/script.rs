@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backend::{Capabilities, ModelSource, ModelSpec};
+use backend::{AdapterSpec, Capabilities, ModelSource, ModelSpec, Scale};
 use backend_mock::{MockConfig, Reply, Rule, Rules, Scheduled, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ pub struct ModelScript {
     pub name: String,
     /// Further names.
     pub aliases: Vec<String>,
+    /// Adapters that requests may choose from, as `model:adapter` or by their numbers in `lora`; rules may ask for them.
+    pub adapters: Vec<String>,
     /// Requests that can be in it at one time, at least 1; default 1.
     pub lanes: u32,
     /// Requests that may wait for it; one more is refused with 429. Default 64.
@@ -123,6 +125,7 @@ impl Default for ModelScript {
         Self {
             name: String::new(),
             aliases: Vec::new(),
+            adapters: Vec::new(),
             lanes: 1,
             queue_max: defaults.queue_max,
             context_len: 4096,
@@ -180,6 +183,11 @@ fn spec(name: &str, lanes: u32, context_len: u32) -> ModelSpec {
     // Two models with one source would be one instance.
     let source = ModelSource::File(format!("script/{name}").into());
     ModelSpec { lanes, context_len, ..ModelSpec::new(name, source) }
+}
+
+fn adapter(model: &str, name: &str) -> AdapterSpec {
+    let source = ModelSource::File(format!("script/{model}/{name}").into());
+    AdapterSpec { name: name.to_owned(), source, scale: Scale::ONE }
 }
 
 /// What is wrong with a script: a line for each problem, with the place and the key.
@@ -269,7 +277,10 @@ impl Script {
             queue_max: model.queue_max,
             max_tokens: model.max_tokens,
             unload_after: model.unload_after.map(|time| time.0),
-            ..ModelConfig::new(spec(&model.name, model.lanes, model.context_len))
+            ..ModelConfig::new(ModelSpec {
+                adapters: model.adapters.iter().map(|name| adapter(&model.name, name)).collect(),
+                ..spec(&model.name, model.lanes, model.context_len)
+            })
         };
         ServiceConfig { models: played.iter().map(model).collect(), tiers: self.tiers(&played), limits }
     }

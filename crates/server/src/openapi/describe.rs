@@ -21,7 +21,7 @@ use crate::wire::completions::{Completion, CompletionRequest};
 use crate::wire::embeddings::{EmbeddingList, EmbeddingsRequest};
 use crate::wire::error::ErrorEnvelope;
 use crate::wire::generation::GenerationFields;
-use crate::wire::llama::{LlamaCompletion, LlamaPiece, LlamaRequest, LlamaTimings, Props, Slot};
+use crate::wire::llama::{LlamaCompletion, LlamaPiece, LlamaRequest, LlamaTimings, LoraAdapter, Props, Slot};
 use crate::wire::messages::request::MessagesRequest;
 use crate::wire::messages::response::{MessageAnswer, MessageEvent, MessagesError, TokenCount};
 use crate::wire::models::{ModelList, ModelObject};
@@ -182,6 +182,13 @@ fn llama(types: &Types) -> Vec<Operation> {
             path: "/slots",
             summary: "Shows the lanes of a model",
             answer: Some((JSON, ArrayBuilder::new().items(types.of::<Slot>()).into())),
+            ..shows()
+        },
+        Operation {
+            path: "/lora-adapters",
+            summary: "Shows the adapters of a model",
+            answer: Some((JSON, ArrayBuilder::new().items(types.of::<LoraAdapter>()).into())),
+            errors: &["400", "404"],
             ..shows()
         },
     ]

@@ -106,6 +106,7 @@ mod tests {
             queue_max: 0,
             context_len: None,
             capabilities: None,
+            adapters: vec![],
             granted_total: 0,
             history: vec![],
         }

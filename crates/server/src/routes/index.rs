@@ -9,7 +9,7 @@ pub(crate) async fn show() -> &'static str {
      POST /v1/embeddings         embeddings, as in the OpenAI API\n\
      POST /v1/responses          answers of which nothing is kept, as in the OpenAI API\n\
      POST /v1/messages           conversations, as in the Anthropic API; also /v1/messages/count_tokens\n\
-     POST /tokenize              as in llama-server; also /detokenize, /apply-template, /completion, /props, /slots\n\
+     POST /tokenize              as in llama-server; also /detokenize, /apply-template, /completion, /props, /slots, /lora-adapters\n\
      POST /chat                  EDISON's own protocol; also /chat/stream, /chat/cancel, /generate-title\n\
      POST /models/unload         lets a model go, once its lanes are home; /models/load brings it back\n\
      GET  /v1/models             models and tiers that can be asked for\n\

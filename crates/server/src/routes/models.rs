@@ -12,7 +12,7 @@ use crate::state::App;
 use crate::wire::models::{ModelList, ModelObject};
 use crate::wire::names::state_name;
 
-/// Every model, then every tier that is not a model's own name.
+/// Every model with its adapters behind it, then every tier that is not a model's own name.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {
     Json(ModelList { object: "list", data: objects(&app) })
 }
@@ -36,7 +36,7 @@ pub(crate) async fn show(
 
 fn objects(app: &App) -> Vec<ModelObject> {
     let models = app.service.states();
-    let mut objects: Vec<_> = models.iter().filter_map(|model| object(app, &model.id, model)).collect();
+    let mut objects: Vec<_> = models.iter().flat_map(|model| with_adapters(app, model)).collect();
     for (tier, id) in app.service.tiers() {
         let model = models.iter().find(|model| model.id == id);
         // A tier that has the name of a model is listed as that model.
@@ -44,6 +44,18 @@ fn objects(app: &App) -> Vec<ModelObject> {
         objects.extend(model.filter(|_| is_new).and_then(|model| object(app, tier.as_str(), model)));
     }
     objects
+}
+
+fn with_adapters(app: &App, model: &ModelState) -> Vec<ModelObject> {
+    let Some(whole) = object(app, &model.id, model) else { return Vec::new() };
+    let adapted = |adapter: &String| ModelObject {
+        id: format!("{}:{adapter}", whole.id),
+        aliases: whole.aliases.iter().map(|alias| format!("{alias}:{adapter}")).collect(),
+        adapters: Vec::new(),
+        ..whole.clone()
+    };
+    let adapted: Vec<_> = whole.adapters.iter().map(adapted).collect();
+    std::iter::once(whole).chain(adapted).collect()
 }
 
 fn object(app: &App, name: &str, model: &ModelState) -> Option<ModelObject> {
@@ -57,6 +69,7 @@ fn object(app: &App, name: &str, model: &ModelState) -> Option<ModelObject> {
         owned_by: "edison",
         root: entry.id.clone(),
         state: state_name(&model.state),
+        adapters: entry.adapters.clone(),
         aliases: names.filter(|other| *other != name).cloned().collect(),
         context_len: if matches!(model.state, LoadState::Ready | LoadState::Unloaded) {
             entry.context_len(look)

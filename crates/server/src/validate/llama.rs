@@ -45,7 +45,7 @@ pub(crate) fn llama_completion(body: &[u8], first: &str) -> Result<LlamaCompleti
 
 #[cfg(test)]
 mod tests {
-    use backend::{Constraint, Prompt};
+    use backend::{Adapter, Constraint, Prompt, Scale};
     use serde_json::{Value, json};
     use serving::Input;
 
@@ -73,12 +73,28 @@ mod tests {
             (json!({"return_tokens": true}), "return_tokens", "not supported"),
             (json!({"t_max_predict_ms": 5}), "t_max_predict_ms", "not supported"),
             (json!({"n": 2}), "n", "must be 1"),
+            (json!({"lora": {}}), "lora", "invalid type"),
+            (json!({"lora": [{"scale": 1}]}), "lora[0].id", "GET /lora-adapters"),
+            (json!({"lora": [{"id": -1, "scale": 1}]}), "lora[0].id", "the number of an adapter"),
+            (json!({"lora": [{"id": 0}]}), "lora[0].scale", "from -10 to 10"),
+            (json!({"lora": [{"id": 0, "scale": 1}, {"id": 1, "scale": 10.5}]}), "lora[1].scale", "from -10 to 10"),
+            (json!({"lora": [{"id": 0, "scale": 1}, {"id": 1, "scale": 1}]}), "lora", "one is applied at a time"),
         ];
         for (fields, param, part) in rows {
             let (named, message) = read(&fields).expect_err("it is bad");
             assert_eq!(named.as_deref(), Some(param), "{fields}: {message}");
             assert!(message.contains(part), "{fields}: {message}");
         }
+    }
+
+    /// One adapter, and the others at 0, as llama-server's clients write it.
+    #[test]
+    fn an_adapter_is_asked_for_by_its_number() {
+        let adapter = |lora: Value| read(&json!({"lora": lora})).expect("good").asked.options.adapter;
+        let half = Scale::new(0.5).expect("a scale");
+        let chosen = adapter(json!([{"id": 0, "scale": 0}, {"id": 2, "scale": 0.5}, {"id": 1, "scale": 0.0}]));
+        assert_eq!(chosen, Some(Adapter { number: 2, scale: half }));
+        assert_eq!([adapter(json!([])), adapter(json!(null)), adapter(json!([{"id": 7, "scale": 0}]))], [None; 3]);
     }
 
     /// What llama-server's clients send by habit is taken, and means what it means there.

@@ -1,11 +1,13 @@
 //! How the answer is to be generated: sampling, stop strings, its form, and what is told about it.
 
-use backend::{Constraint, Dry, GenerateOptions, Mirostat, MirostatVersion, OutOfRange, Sampling, TokenId, Xtc};
+use backend::{
+    Adapter, Constraint, Dry, GenerateOptions, Mirostat, MirostatVersion, OutOfRange, Sampling, Scale, TokenId, Xtc,
+};
 use serde_json::Value;
 
 use super::BadRequest;
 use crate::limits::{STOP_MAX_BYTES, STOPS_MAX};
-use crate::wire::generation::{GenerationFields, LogitBias, ResponseFormat, Stop};
+use crate::wire::generation::{GenerationFields, LogitBias, LoraEntry, ResponseFormat, Stop};
 
 /// Reads everything about how to generate. An explicit 0 is a value, not an absence.
 pub(super) fn read(request: &mut GenerationFields, logprobs: Option<u32>) -> Result<GenerateOptions, BadRequest> {
@@ -16,6 +18,7 @@ pub(super) fn read(request: &mut GenerationFields, logprobs: Option<u32>) -> Res
         constraint: constraint(request.response_format.take(), request.grammar.take())?,
         // llama.cpp's name, which asks for log probabilities by itself.
         logprobs: logprobs.or(count("n_probs", request.n_probs)?.filter(|&n| n > 0)),
+        adapter: adapter(request.lora.take())?,
         ignore_end: request.ignore_eos.unwrap_or(defaults.ignore_end),
         cache_prompt: request.cache_prompt.unwrap_or(defaults.cache_prompt),
         ..defaults
@@ -165,6 +168,28 @@ fn constraint(format: Option<ResponseFormat>, grammar: Option<String>) -> Result
         (Some(_), Some(_)) => Err(BadRequest::field("grammar", "grammar and response_format exclude each other")),
         (format, grammar) => Ok(format.or(grammar.map(Constraint::Grammar))),
     }
+}
+
+/// The adapter of those that are listed. llama.cpp adds several up, and those that are not listed are left out there as well.
+fn adapter(entries: Option<Vec<LoraEntry>>) -> Result<Option<Adapter>, BadRequest> {
+    let mut chosen = None;
+    for (index, LoraEntry { id, scale }) in entries.unwrap_or_default().into_iter().enumerate() {
+        let bad = |key: &str, must: &str| {
+            BadRequest::field(format!("lora[{index}].{key}"), format!("lora[{index}].{key} {must}"))
+        };
+        let number = id.and_then(|id| u32::try_from(id).ok());
+        let number =
+            number.ok_or_else(|| bad("id", "must be the number of an adapter: GET /lora-adapters lists them"))?;
+        let range = format!("must be a number from -{max} to {max}", max = Scale::MAX);
+        let scale = scale.and_then(|scale| Scale::new(scale as f32).ok()).ok_or_else(|| bad("scale", &range))?;
+        if scale.get() != 0.0 && chosen.replace(Adapter { number, scale }).is_some() {
+            return Err(BadRequest::field(
+                "lora",
+                "lora has two adapters, and one is applied at a time: set the others to 0",
+            ));
+        }
+    }
+    Ok(chosen)
 }
 
 /// How many alternatives are told of each token.

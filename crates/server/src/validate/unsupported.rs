@@ -48,7 +48,6 @@ pub(super) const CHAT: &[Rule] = &[
     Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
     Rule { field: "top_n_sigma", is_neutral: is_zero_or_less, instead: NO_SAMPLER },
     Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
-    Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
     Rule { field: "best_of", is_neutral: is_one, instead: "every answer is given, and none chosen; give n" },
     Rule { field: "guided_json", is_neutral: Value::is_null, instead: GUIDED },
     Rule { field: "guided_regex", is_neutral: Value::is_null, instead: GUIDED },
@@ -63,7 +62,6 @@ pub(super) const COMPLETION: &[Rule] = &[
     Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
     Rule { field: "top_n_sigma", is_neutral: is_zero_or_less, instead: NO_SAMPLER },
     Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
-    Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
     Rule { field: "guided_json", is_neutral: Value::is_null, instead: GUIDED },
     Rule { field: "guided_regex", is_neutral: Value::is_null, instead: GUIDED },
     Rule { field: "guided_choice", is_neutral: Value::is_null, instead: GUIDED },
@@ -73,8 +71,11 @@ pub(super) const COMPLETION: &[Rule] = &[
 const NOTHING_KEPT: &str = "this server keeps nothing; send the whole conversation";
 const NO_MODEL: &str = "no model here takes it; leave it out";
 
+const ADAPTED: &str = "name the adapter behind the model: \"model:adapter\"";
+
 /// Those of `/v1/responses`.
 pub(super) const RESPONSES: &[Rule] = &[
+    Rule { field: "lora", is_neutral: is_empty, instead: ADAPTED },
     Rule { field: "previous_response_id", is_neutral: Value::is_null, instead: NOTHING_KEPT },
     Rule { field: "conversation", is_neutral: Value::is_null, instead: NOTHING_KEPT },
     Rule { field: "store", is_neutral: is_false, instead: NOTHING_KEPT },
@@ -102,7 +103,6 @@ pub(super) const LLAMA: &[Rule] = &[
     Rule { field: "dynatemp_range", is_neutral: is_zero, instead: NO_SAMPLER },
     Rule { field: "top_n_sigma", is_neutral: is_zero_or_less, instead: NO_SAMPLER },
     Rule { field: "min_keep", is_neutral: is_zero, instead: NO_SAMPLER },
-    Rule { field: "lora", is_neutral: is_empty, instead: "this server loads no adapters; leave it out" },
     Rule { field: "image_data", is_neutral: is_empty, instead: TEXT_ONLY },
     Rule { field: "id_slot", is_neutral: |value| value == -1, instead: NO_SLOTS },
     Rule { field: "n_indent", is_neutral: is_zero, instead: "no model here takes it; leave it out" },
@@ -120,6 +120,7 @@ pub(super) const LLAMA: &[Rule] = &[
 
 /// Those of a conversation of the Anthropic protocol.
 pub(super) const MESSAGES: &[Rule] = &[
+    Rule { field: "lora", is_neutral: is_empty, instead: ADAPTED },
     Rule { field: "mcp_servers", is_neutral: is_empty, instead: "this server runs no tools; leave it out" },
     Rule { field: "container", is_neutral: Value::is_null, instead: "this server runs no tools; leave it out" },
     Rule { field: "context_management", is_neutral: is_empty, instead: "what does not fit is refused; leave it out" },

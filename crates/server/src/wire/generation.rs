@@ -65,6 +65,9 @@ pub(crate) struct GenerationFields {
     pub(crate) n_probs: Option<i64>,
     pub(crate) ignore_eos: Option<bool>,
     pub(crate) cache_prompt: Option<bool>,
+    /// llama.cpp's way to ask for an adapter: at most one whose scale is not 0. A model's name may go on with one, too:
+    /// `fast:tone`.
+    pub(crate) lora: Option<Vec<LoraEntry>>,
     /// Taken and not used: who asks is known by address.
     pub(crate) user: Option<String>,
 }
@@ -93,6 +96,15 @@ pub(crate) enum LogitBias {
     Object(BTreeMap<String, f64>),
     /// llama.cpp's: tokens with a number each, or with `false` for never.
     Pairs(Vec<(Value, Value)>),
+}
+
+/// An adapter of the model, by its number.
+#[derive(Debug, Default, PartialEq, Deserialize, utoipa::ToSchema)]
+pub(crate) struct LoraEntry {
+    #[schema(required = true, nullable = false, minimum = 0)]
+    pub(crate) id: Option<i64>,
+    #[schema(required = true, nullable = false, minimum = -10, maximum = 10)]
+    pub(crate) scale: Option<f64>,
 }
 
 /// How an answer is streamed.

@@ -116,6 +116,21 @@ pub(crate) struct Props {
     pub(crate) modalities: Modalities,
     pub(crate) build_info: &'static str,
     pub(crate) is_sleeping: bool,
+    /// What `lora` can ask for.
+    pub(crate) lora_adapters: Vec<LoraAdapter>,
+}
+
+/// An adapter of a model, in the answers of `GET /lora-adapters` and `GET /props`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct LoraAdapter {
+    /// Its number, for `lora`.
+    pub(crate) id: usize,
+    /// Its name: behind that of the model and a colon, it is asked for.
+    pub(crate) name: String,
+    /// Where it lies is nobody's business.
+    pub(crate) path: &'static str,
+    /// How strongly it is applied where it is asked for by its name. Who does not ask for it does not get it.
+    pub(crate) scale: f32,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]

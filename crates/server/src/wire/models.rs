@@ -9,7 +9,7 @@ pub(crate) struct ModelList {
     pub(crate) data: Vec<ModelObject>,
 }
 
-/// A model, or a tier that points at one.
+/// A model, a tier that points at one, or a model with one of its adapters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct ModelObject {
     pub(crate) id: String,
@@ -22,6 +22,8 @@ pub(crate) struct ModelObject {
     pub(crate) state: &'static str,
     /// Further names of the same model.
     pub(crate) aliases: Vec<String>,
+    /// The adapters that can be named behind it and a colon.
+    pub(crate) adapters: Vec<String>,
     /// Tokens of context, once loaded.
     pub(crate) context_len: Option<u32>,
 }

@@ -3,6 +3,7 @@
 #![cfg(feature = "mock")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adapters;
 mod contents;
 mod control;
 mod faults;

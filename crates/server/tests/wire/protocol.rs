@@ -73,6 +73,7 @@ async fn models_and_tiers_are_listed_and_found_by_every_name() {
             "root": "m",
             "state": "ready",
             "aliases": aliases,
+            "adapters": [],
             "context_len": 4096,
         })
     };

@@ -4,4 +4,4 @@ mod completion;
 mod slots;
 
 pub(crate) use completion::complete;
-pub(crate) use slots::{props, slots};
+pub(crate) use slots::{adapters, props, slots};

@@ -1,4 +1,4 @@
-//! `GET /props` and `GET /slots`: a model and its lanes, as llama-server shows them. Neither takes a model lock.
+//! `GET /props`, `GET /slots` and `GET /lora-adapters`: a model, its lanes and its adapters, as llama-server shows them. Neither takes a model lock.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use backend::Sampling;
 use serde::Deserialize;
-use serving::{LoadState, ModelView, Refusal};
+use serving::{AdapterView, LoadState, ModelView, Refusal};
 
 use crate::error::ApiError;
 use crate::state::App;
 use crate::validate::BadRequest;
-use crate::wire::llama::{DefaultParams, DefaultSettings, Modalities, NextToken, Props, Slot};
+use crate::wire::llama::{DefaultParams, DefaultSettings, LoraAdapter, Modalities, NextToken, Props, Slot};
 
 /// Which model is meant; the first one where it is left out.
 #[derive(Debug, Default, Deserialize)]
@@ -45,7 +45,18 @@ pub(crate) async fn props(State(app): State<Arc<App>>, which: Asked) -> Result<J
         model_path: "",
         build_info: concat!("edison ", env!("CARGO_PKG_VERSION")),
         is_sleeping: false,
+        lora_adapters: lora_adapters(model.adapters),
     }))
+}
+
+/// The adapters that requests may choose from.
+pub(crate) async fn adapters(State(app): State<Arc<App>>, which: Asked) -> Result<Json<Vec<LoraAdapter>>, ApiError> {
+    Ok(Json(lora_adapters(named(&app, which)?.adapters)))
+}
+
+fn lora_adapters(adapters: Vec<AdapterView>) -> Vec<LoraAdapter> {
+    let numbered = adapters.into_iter().enumerate();
+    numbered.map(|(id, AdapterView { name, scale })| LoraAdapter { id, name, path: "", scale }).collect()
 }
 
 /// The lanes, and how far whoever holds them is.
@@ -67,6 +78,18 @@ pub(crate) async fn slots(State(app): State<Arc<App>>, which: Asked) -> Result<J
 
 /// The model that is meant, and its context.
 fn model(app: &App, which: Asked) -> Result<(ModelView, u32), ApiError> {
+    let model = named(app, which)?;
+    match (&model.state, model.context_len) {
+        (LoadState::Failed { reason }, _) => {
+            Err(Refusal::ModelUnavailable { model: model.id.clone(), reason: reason.clone() }.into())
+        }
+        (_, Some(n_ctx)) => Ok((model, n_ctx)),
+        (_, None) => Err(ApiError::Loading(model.id)),
+    }
+}
+
+/// The model that is meant, loaded or not.
+fn named(app: &App, which: Asked) -> Result<ModelView, ApiError> {
     let Query(which) = which.map_err(|rejection| {
         let message = format!("the query could not be read: {}", rejection.body_text());
         BadRequest { message, param: None }
@@ -77,14 +100,5 @@ fn model(app: &App, which: Asked) -> Result<(ModelView, u32), ApiError> {
     let means =
         |model: &ModelView| model.id == asked || model.names.contains(&asked) || tier.as_ref() == Some(&model.id);
     let known = models.iter().map(|model| model.id.clone()).collect();
-    let Some(model) = models.into_iter().find(means) else {
-        return Err(Refusal::UnknownModel { asked, known }.into());
-    };
-    match (&model.state, model.context_len) {
-        (LoadState::Failed { reason }, _) => {
-            Err(Refusal::ModelUnavailable { model: model.id.clone(), reason: reason.clone() }.into())
-        }
-        (_, Some(n_ctx)) => Ok((model, n_ctx)),
-        (_, None) => Err(ApiError::Loading(model.id)),
-    }
+    models.into_iter().find(means).ok_or_else(|| Refusal::UnknownModel { asked, known }.into())
 }
