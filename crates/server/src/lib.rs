@@ -66,7 +66,7 @@ pub use clock::WallClock;
 pub use connection::{Peer, serve_connection};
 pub use fetch::{Network, PictureFetch, Pipe};
 pub use limits::{HEADERS_MIN_BYTES, HttpLimits};
-pub use listen::{Door, serve, serve_all};
+pub use listen::{Door, bind, serve, serve_all};
 pub use metrics::Metrics;
 pub use request_id::RequestIds;
 pub use run::run;

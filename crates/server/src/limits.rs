@@ -79,6 +79,10 @@ pub(crate) const TOOL_NAME_MAX: usize = 64;
 /// that nobody else's answer waits for it.
 pub(crate) const INLINE_PARSE_MAX_BYTES: usize = 64 * 1024;
 
+/// Connections that may be there before they are taken. The system may allow fewer. One more has to knock again, a second
+/// later at the earliest, so a crowd that comes at once must find room although the server is busy for a moment.
+pub(crate) const KNOCKS_MAX: u32 = 1024;
+
 /// Connections beyond `connections_max` that are still told so, and that can still ask for `/health`.
 pub(crate) const CROWD_MAX: usize = 32;
 

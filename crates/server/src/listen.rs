@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use futures_util::future::join_all;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::in_the_style_of;
 use crate::connection::{Peer, serve_connection};
 use crate::error::ApiError;
-use crate::limits::{CROWD_MAX, HttpLimits};
+use crate::limits::{CROWD_MAX, HttpLimits, KNOCKS_MAX};
 use crate::shutdown::Shutdown;
 use crate::tls::Tls;
 
@@ -146,14 +146,28 @@ impl Hall {
     }
 }
 
-/// Binds the address, and says in plain words why not.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+/// Listens on the address, with room for a crowd before the door.
+///
+/// # Errors
+/// Why not, in plain words.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    listen(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!("{address} is in use by another program; stop it, or choose another address with --listen")
         }
         _ => format!("cannot listen on {address}: {error}"),
     })
+}
+
+/// The runtime's own listeners have room for 128.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does it: a server that was ended can come back at once. Elsewhere it would let another
+    // program take the address.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(KNOCKS_MAX)
 }
 
 /// `None` when the server closes first. What `future` would have had is lost then, and nobody wants it any more.

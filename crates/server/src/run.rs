@@ -150,7 +150,7 @@ async fn drain(service: &Service, config: &Config, shutdown: &Shutdown, connecti
 }
 
 async fn bind(address: SocketAddr, port_file: Option<&Path>) -> Result<(TcpListener, SocketAddr), Stop> {
-    let listener = listen::bind(address).await.map_err(Stop::Failure)?;
+    let listener = listen::bind(address).map_err(Stop::Failure)?;
     let address = listener.local_addr().map_err(|error| Stop::Failure(format!("no address: {error}")))?;
     if let Some(file) = port_file {
         write_port(file, address.port()).map_err(|error| Stop::Failure(format!("{}: {error}", file.display())))?;

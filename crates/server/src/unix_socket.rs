@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::limits::KNOCKS_MAX;
 use crate::listen::Door;
 
 /// The file of a socket that is listened on. Dropping it removes the file, so that nobody knocks at a door without a house.
@@ -25,7 +26,7 @@ pub(crate) fn open(path: &Path) -> Result<(Door, SocketFile), String> {
     use std::os::unix::fs::FileTypeExt;
     use std::os::unix::net::UnixStream;
 
-    use tokio::net::UnixListener;
+    use tokio::net::UnixSocket;
 
     let shown = path.display();
     let failed = |error: std::io::Error| format!("cannot listen on {shown}: {error}");
@@ -40,7 +41,9 @@ pub(crate) fn open(path: &Path) -> Result<(Door, SocketFile), String> {
         }
         Ok(_) => std::fs::remove_file(path).map_err(failed)?,
     }
-    let listener = UnixListener::bind(path).map_err(failed)?;
+    let socket = UnixSocket::new_stream().map_err(failed)?;
+    socket.bind(path).map_err(failed)?;
+    let listener = socket.listen(KNOCKS_MAX).map_err(failed)?;
     Ok((listener.into(), SocketFile(path.to_owned())))
 }
 
@@ -53,6 +56,19 @@ pub(crate) fn open(path: &Path) -> Result<(Door, SocketFile), String> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::open;
+
+    /// Without room for them a connection would be refused at once.
+    #[tokio::test]
+    async fn many_may_knock_before_the_first_is_let_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("edison.sock");
+        let (_door, _file) = open(&path).expect("a socket");
+        let mut knocking = Vec::new();
+        for n in 0..500 {
+            let knock = tokio::net::UnixStream::connect(&path).await;
+            knocking.push(knock.unwrap_or_else(|error| panic!("{n} wait: {error}")));
+        }
+    }
 
     #[tokio::test]
     async fn a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not() {

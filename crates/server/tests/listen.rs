@@ -72,6 +72,20 @@ async fn beyond_the_bound_connections_are_told_so() {
     served.await.expect("the listener ends");
 }
 
+/// Without room for them a connection would be waited for until the client's system gives up, minutes later.
+#[tokio::test]
+async fn many_may_knock_before_the_first_is_let_in() {
+    let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let mut knocking = Vec::new();
+    for n in 0..500 {
+        let knock = TcpStream::connect(address).await;
+        knocking.push(knock.unwrap_or_else(|error| panic!("{n} wait: {error}")));
+    }
+    let other = server::bind(address).expect_err("it is taken");
+    assert!(other.contains("is in use by another program"), "{other}");
+}
+
 #[tokio::test]
 async fn closing_ends_idle_connections_and_the_listener() {
     let (address, shutdown, served) = start(HttpLimits::default()).await;

@@ -106,7 +106,7 @@ async fn play(args: &MockArgs) -> Result<(), Stop> {
 async fn record(args: &MockArgs, url: &str, file: &Path) -> Result<(), Stop> {
     let mut signals = signals()?;
     let recorder = Recorder::new(url, file.to_owned()).map_err(|error| (error, 2))?;
-    let listener = listen::bind(args.listen).await.map_err(|error| (error, 1))?;
+    let listener = listen::bind(args.listen).map_err(|error| (error, 1))?;
     let address = listener.local_addr().map_err(|error| (error.to_string(), 1))?;
     announce(address, args.port_file.as_deref(), &format!("records {url}"))?;
     let shutdown = Shutdown::default();

@@ -284,5 +284,5 @@ impl Drop for MockServer {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen::bind(address).await.map_err(StartError::Listen)
+    listen::bind(address).map_err(StartError::Listen)
 }
