@@ -1,10 +1,10 @@
 //! The server in a process of its own, whose memory is its own.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use clap::Args;
 use server::{AppOptions, HttpLimits, Shutdown};
-use tokio::net::TcpListener;
 
 use crate::servers;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
             body_read_timeout: read_timeout,
             ..HttpLimits::default()
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| format!("no free port: {error}"))?;
+        let listener = server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
         println!("{}", listener.local_addr().map_err(|error| error.to_string())?);
         let app = server::app(service, AppOptions { limits: limits.clone(), metrics, ..AppOptions::default() });
         server::serve(listener, app, limits, Shutdown::default()).await;

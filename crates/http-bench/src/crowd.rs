@@ -75,14 +75,16 @@ async fn look(arguments: &Arguments, connections_max: usize, health_max: Duratio
     health(address, health_max).await?;
     println!("\n{} connections, connections_max = {connections_max}\n", arguments.connections);
     println!(
-        "{:28} {:>6} {:>9} {:>9} {:>12} {:>10} {:>9}",
-        "that send", "kept", "MiB", "with", "bytes each", "/health", "after"
+        "{:28} {:>8} {:>6} {:>9} {:>9} {:>12} {:>10} {:>9}",
+        "that send", "come in", "kept", "MiB", "with", "bytes each", "/health", "after"
     );
     let mut problems = Vec::new();
     for (name, bytes) in CROWDS {
         for round in 0..arguments.rounds {
             let before = memory(&child)?;
+            let begun = Start::now();
             let crowd = open(address, arguments.connections, bytes).await?;
+            let came_in = begun.elapsed();
             let (kept, crowd) = still_there(crowd).await;
             let with = memory(&child)?;
             let answered = health(address, health_max).await;
@@ -91,7 +93,8 @@ async fn look(arguments: &Arguments, connections_max: usize, health_max: Duratio
             let each = (with - before).max(0.0) / kept.max(1) as f64;
             let shown = answered.as_ref().map_or_else(|_| "none".to_owned(), |time| format!("{} ms", time.as_millis()));
             println!(
-                "{name:28} {kept:6} {:9.1} {:9.1} {each:12.0} {shown:>10} {:9.1}",
+                "{name:28} {:5.1} s {kept:6} {:9.1} {:9.1} {each:12.0} {shown:>10} {:9.1}",
+                came_in.as_secs_f64(),
                 mib(before),
                 mib(with),
                 mib(after)
@@ -101,6 +104,8 @@ async fn look(arguments: &Arguments, connections_max: usize, health_max: Duratio
                     problems.push(format!("{name}, connections_max {connections_max}, round {}: {what}", round + 1));
                 }
             };
+            // Who came first was ended before the last one came, so that this was no crowd.
+            wrong(came_in.as_millis() < u128::from(arguments.read_timeout_ms), "they came too slowly; give more time");
             wrong(answered.is_ok(), "/health did not answer in time");
             wrong(over.is_ok(), "connections were not ended in their time");
             wrong(each <= PER_CONNECTION_MAX || kept < 1000, "a connection takes more memory than it may");
