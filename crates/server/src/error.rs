@@ -255,7 +255,11 @@ impl ApiError {
 
     /// The answer under the server's own paths.
     pub(crate) fn into_detail(self) -> Response {
-        let status = classify(&self).0;
+        let status = match classify(&self).0 {
+            // EDISON's node shows its user the words of a 503; those of a 429 it does not read.
+            StatusCode::TOO_MANY_REQUESTS => StatusCode::SERVICE_UNAVAILABLE,
+            status => status,
+        };
         let headers = headers(&self);
         let mut response = match self {
             Self::Fields(problems) => (status, Json(serde_json::json!({"detail": problems}))).into_response(),

@@ -63,6 +63,8 @@ pub struct ModelState {
     pub queue_max: usize,
     /// What it can do besides text, once loaded.
     pub capabilities: Option<Capabilities>,
+    /// Bytes of its weights, once loaded.
+    pub weight_bytes: Option<u64>,
 }
 
 /// Whether a model is loaded.
@@ -140,7 +142,7 @@ fn adapter_view(adapter: &AdapterSpec) -> AdapterView {
 impl Instance {
     /// How far this model is, in short.
     pub(crate) fn model_state(&self) -> ModelState {
-        let counts = self.lock.counts();
+        let (counts, info) = (self.lock.counts(), self.info());
         ModelState {
             id: self.id().to_string(),
             state: self.load_state(),
@@ -149,7 +151,8 @@ impl Instance {
             lanes_out: counts.quarantined,
             waiting: counts.waiting + counts.parked,
             queue_max: self.queue_max,
-            capabilities: self.info().map(|info| info.capabilities),
+            capabilities: info.map(|info| info.capabilities),
+            weight_bytes: info.map(|info| info.weight_bytes),
         }
     }
 

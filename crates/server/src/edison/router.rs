@@ -27,6 +27,22 @@ impl Mode {
     /// The modes that a client can ask for by name, besides `auto`.
     pub(crate) const NAMED: [Self; 5] = [Self::Chat, Self::Reasoning, Self::Agent, Self::Code, Self::Work];
 
+    /// What later versions of the original's page call some of them. `swarm` is none of these: it is several models that
+    /// talk to each other.
+    const LATER: [(&'static str, Self); 5] = [
+        ("instant", Self::Chat),
+        ("safety", Self::Chat),
+        ("thinking", Self::Reasoning),
+        ("research", Self::Agent),
+        ("builder", Self::Work),
+    ];
+
+    /// The mode that a client asks for by this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let later = || Self::LATER.into_iter().find(|(later, _)| *later == name).map(|(_, mode)| mode);
+        Self::NAMED.into_iter().find(|mode| mode.as_str() == name).or_else(later)
+    }
+
     /// The mode's name in requests and answers.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -189,6 +205,15 @@ mod tests {
     fn sixteen_words_are_reasoned_about_and_fifteen_are_not() {
         assert_eq!(auto(&"so ".repeat(15)).0, Mode::Chat);
         assert_eq!(auto(&"so ".repeat(16)).0, Mode::Reasoning);
+    }
+
+    #[test]
+    fn names_of_later_pages_are_understood() {
+        for mode in Mode::NAMED {
+            assert_eq!(Mode::from_name(mode.as_str()), Some(mode));
+        }
+        assert_eq!(Mode::from_name("thinking"), Some(Mode::Reasoning));
+        assert_eq!(["image", "swarm", "auto", "Chat", ""].map(Mode::from_name), [None; 5]);
     }
 
     #[test]

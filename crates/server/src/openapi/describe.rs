@@ -215,7 +215,7 @@ fn tokens(types: &Types) -> Vec<Operation> {
 
 fn edison(types: &Types) -> Vec<Operation> {
     let speaks = |path, summary| Operation { path, summary, style: Style::Edison, ..Operation::default() };
-    let chatting = &["400", "404", "408", "409", "413", "422", "429", "500", "503"];
+    let chatting = &["400", "404", "408", "409", "413", "422", "500", "503"];
     let loading = &["400", "404", "408", "413", "422", "500", "503"];
     let brief = &["400", "408", "413", "422", "503"];
     vec![

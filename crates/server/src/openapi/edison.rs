@@ -19,6 +19,9 @@ pub(super) struct EdisonChat {
     mode: Option<EdisonMode>,
     /// Pictures in base64, with or without `data:..;base64,` before. What is no text is passed over.
     images: Option<Vec<Value>>,
+    /// Any name of a model, to answer instead of that of the mode. Pictures go to the model of the tier vision all the same.
+    #[schema(max_length = 256)]
+    selected_model: Option<String>,
     /// What was said before, oldest first. Other roles than `user` and `assistant` are passed over.
     conversation_history: Option<Vec<EdisonTurn>>,
     /// What the caller found that may help: texts, or objects with a `text`.
@@ -34,6 +37,16 @@ enum EdisonMode {
     Agent,
     Code,
     Work,
+    /// As `chat`.
+    Instant,
+    /// As `chat`.
+    Safety,
+    /// As `reasoning`.
+    Thinking,
+    /// As `agent`.
+    Research,
+    /// As `work`.
+    Builder,
 }
 
 #[derive(ToSchema)]
@@ -55,7 +68,7 @@ pub(super) struct EdisonAnswer {
     response: String,
     /// `chat`, `reasoning`, `agent`, `code`, `work` or `image`; never `auto`.
     mode_used: String,
-    /// The tier that answered.
+    /// The tier that answered, or the model that was chosen, as it was called.
     model_used: String,
     /// The steps of the work; null where there are none.
     #[schema(required)]
@@ -151,6 +164,8 @@ pub(super) struct EdisonTitle {
 #[derive(ToSchema)]
 pub(super) struct EdisonModels {
     models: Vec<EdisonModel>,
+    /// Empty: where models lie is nobody's business.
+    standard_path: String,
     large_path: Null,
     /// Tier -> the model that it means.
     current_models: BTreeMap<String, Option<String>>,
@@ -161,6 +176,8 @@ pub(super) struct EdisonModels {
 struct EdisonModel {
     name: String,
     filename: String,
+    /// Of its weights, in GiB; 0 until it was loaded.
+    size_gb: f64,
     path: String,
     location: String,
 }

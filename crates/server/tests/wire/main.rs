@@ -7,6 +7,7 @@ mod completions;
 mod defects;
 mod described;
 mod edison;
+mod edison_clients;
 mod embeddings;
 mod endings;
 mod fake;

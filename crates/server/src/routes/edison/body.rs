@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::edison::router::Mode;
 use crate::error::ApiError;
+use crate::limits::MODEL_MAX_BYTES;
 use crate::validate::Pictures;
 
 /// A chat that can be answered.
@@ -15,6 +16,8 @@ pub(super) struct Ask {
     pub(super) mode: Option<Mode>,
     /// The pictures that came with the message.
     pub(super) images: Vec<Image>,
+    /// The model that the person chose, instead of that of the mode.
+    pub(super) selected: Option<String>,
     /// What was said before, oldest first.
     pub(super) history: Vec<ChatMessage>,
     /// What the caller found that may help.
@@ -49,11 +52,15 @@ pub(super) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Resu
     let mode = match &body["mode"] {
         Value::Null => Some(None),
         Value::String(name) if name == "auto" => Some(None),
-        Value::String(name) => Mode::NAMED.into_iter().find(|mode| mode.as_str() == name).map(Some),
+        Value::String(name) => Mode::from_name(name).map(Some),
         _ => None,
     };
     if mode.is_none() {
         wrong("mode", "must be auto, chat, reasoning, agent, code or work");
+    }
+    let selected = selected(&body["selected_model"]);
+    if selected.is_none() {
+        wrong("selected_model", "must be the name of a model");
     }
     let images =
         list(&body["images"]).ok_or_else(|| "must be a list".to_owned()).and_then(|items| pictures(items, seen));
@@ -71,11 +78,22 @@ pub(super) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Resu
     if context.is_none() {
         wrong("context", "must be a list of texts, or of objects with a text");
     }
-    match (message, mode, images, history, context) {
-        (Some(message), Some(mode), Ok(images), Some(history), Some(context)) => {
-            Ok(Ask { message: message.to_owned(), mode, images, history, context })
+    match (message, mode, selected, images, history, context) {
+        (Some(message), Some(mode), Some(selected), Ok(images), Some(history), Some(context)) => {
+            Ok(Ask { message: message.to_owned(), mode, images, selected, history, context })
         }
         _ => Err(ApiError::Fields(Value::Array(problems))),
+    }
+}
+
+/// None is chosen where the page sends nothing, or an empty text.
+fn selected(value: &Value) -> Option<Option<String>> {
+    match value {
+        Value::Null => Some(None),
+        Value::String(name) if name.len() <= MODEL_MAX_BYTES => {
+            Some(Some(name.clone()).filter(|name| !name.is_empty()))
+        }
+        _ => None,
     }
 }
 
@@ -141,6 +159,8 @@ mod tests {
         assert_eq!(wrong(&json!({"message": null, "mode": "swarm"})), ["message", "mode"]);
         assert_eq!(wrong(&json!({"message": "", "images": 1, "context": [1]})), ["images", "context"]);
         assert_eq!(wrong(&json!({"message": "", "conversation_history": ["x"]})), ["conversation_history"]);
+        assert_eq!(wrong(&json!({"message": "", "selected_model": 7})), ["selected_model"]);
+        assert_eq!(wrong(&json!({"message": "", "selected_model": "x".repeat(257)})), ["selected_model"]);
         let long = json!({"message": "", "conversation_history": [{}, {}, {}, {}]});
         assert_eq!(wrong(&long), ["conversation_history"]);
     }

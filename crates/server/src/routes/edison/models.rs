@@ -6,17 +6,25 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use serving::{LoadState, Tier};
+use serving::{LoadState, ModelState, Tier};
 
 use crate::state::App;
 
 /// Every model by its id. Where it lies is nobody's business, so its id stands for its path.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
-    let entry = |id: String| json!({"name": id, "filename": id, "path": id, "location": "standard"});
-    let mut ids: Vec<String> = app.service.states().into_iter().map(|model| model.id).collect();
-    ids.sort();
-    let models: Vec<Value> = ids.into_iter().map(entry).collect();
-    Json(json!({"models": models, "large_path": null, "current_models": configured(&app)}))
+    let entry = |ModelState { id, weight_bytes, .. }| {
+        let size_gb = gib(weight_bytes.unwrap_or_default());
+        json!({"name": id, "filename": id, "size_gb": size_gb, "path": id, "location": "standard"})
+    };
+    let mut models = app.service.states();
+    models.sort_by(|one, other| one.id.cmp(&other.id));
+    let models: Vec<Value> = models.into_iter().map(entry).collect();
+    Json(json!({"models": models, "standard_path": "", "large_path": null, "current_models": configured(&app)}))
+}
+
+/// With two decimals, as the page shows it.
+fn gib(bytes: u64) -> f64 {
+    (bytes as f64 / f64::from(1 << 30) * 100.0).round() / 100.0
 }
 
 /// Which tiers can be used now, and which of them are one model.

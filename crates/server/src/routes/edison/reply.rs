@@ -12,6 +12,8 @@ use crate::wire::llama::LlamaTimings;
 /// What a turn came to.
 pub(super) struct Answer<'a> {
     pub(super) routed: Route,
+    /// The model that the person chose.
+    pub(super) selected: Option<&'a str>,
     pub(super) said: &'a Said,
     /// The call that planned the work, which came before.
     pub(super) before: Option<&'a Completed>,
@@ -33,7 +35,7 @@ pub(super) struct Done {
 impl Answer<'_> {
     /// Writes it. `tiers` says which model each tier means.
     pub(super) fn told(&self, tiers: &[(Tier, String)]) -> Done {
-        let Self { routed, said, before, steps, blind, n_chunks } = self;
+        let Self { routed, selected, said, before, steps, blind, n_chunks } = self;
         let text = said.text.trim();
         let response = blind.as_ref().map_or_else(|| text.to_owned(), |why| format!("[{why}]\n\n{text}"));
         let all = before.map_or_else(|| said.completed.clone(), |before| together(before, &said.completed));
@@ -41,7 +43,7 @@ impl Answer<'_> {
         let answer = json!({
             "response": response,
             "mode_used": routed.mode.as_str(),
-            "model_used": tier_of(tiers, routed.tier, &said.started.model),
+            "model_used": selected.unwrap_or_else(|| tier_of(tiers, routed.tier, &said.started.model)),
             "work_steps": (!steps.is_empty()).then_some(steps),
             "context_used": (*n_chunks > 0).then_some(n_chunks),
             "search_results_count": null,

@@ -54,7 +54,8 @@ pub(super) struct Turn {
 
 /// One call of a model.
 struct Call<'a> {
-    tier: Tier,
+    /// A tier's name, or that of a model.
+    model: &'a str,
     messages: Vec<ChatMessage>,
     sampling: Sampling,
     max_tokens: u32,
@@ -147,15 +148,25 @@ impl Turn {
         let before = plan.as_ref().map(|plan| &plan.completed);
         let n_chunks = self.ask.context.len();
         let tiers = self.app.service.tiers();
-        Ok(Answer { routed, said: &said, before, steps, blind, n_chunks }.told(&tiers))
+        let selected = self.selected();
+        Ok(Answer { routed, selected, said: &said, before, steps, blind, n_chunks }.told(&tiers))
     }
 
     fn has_images(&self) -> bool {
         !self.ask.images.is_empty()
     }
 
+    /// The model that the person chose. One that was chosen for words has not to do with pictures.
+    fn selected(&self) -> Option<&str> {
+        self.ask.selected.as_deref().filter(|_| !self.has_images())
+    }
+
+    fn model(&self, routed: Route) -> &str {
+        self.selected().unwrap_or(routed.tier.as_str())
+    }
+
     /// The call whose answer is the turn's. `blind` says why its model does not see the pictures.
-    fn main_call<'a>(&self, routed: Route, steps: &[String], blind: Option<&'a str>) -> Call<'a> {
+    fn main_call<'a>(&'a self, routed: Route, steps: &[String], blind: Option<&'a str>) -> Call<'a> {
         let sees = self.has_images() && blind.is_none();
         let system = ChatMessage::new(Role::System, system(routed.mode, sees, &self.ask.context, steps));
         let mut message = ChatMessage::new(Role::User, &self.ask.message);
@@ -164,7 +175,7 @@ impl Turn {
             message.images = self.ask.images.iter().map(|image| PlacedImage { at: 0, image: image.clone() }).collect();
         }
         Call {
-            tier: routed.tier,
+            model: self.model(routed),
             messages: [&[system], self.history(), &[message]].concat(),
             sampling: if sees { looking() } else { answering() },
             max_tokens: if routed.mode == Mode::Work { 3072 } else { 2048 },
@@ -186,8 +197,14 @@ impl Turn {
         let wish = "Plan the task. Answer with a short numbered list of 3 to 7 clear steps, and nothing else.";
         let messages = vec![ChatMessage::new(Role::System, wish), ChatMessage::new(Role::User, &self.ask.message)];
         let sampling = Sampling { temperature: 0.3, ..Sampling::default() };
-        let call =
-            Call { tier: routed.tier, messages, sampling, max_tokens: 400, suffix: "#plan", telling: Telling::Silent };
+        let call = Call {
+            model: self.model(routed),
+            messages,
+            sampling,
+            max_tokens: 400,
+            suffix: "#plan",
+            telling: Telling::Silent,
+        };
         self.call(call, teller).await.map_err(|unanswered| unanswered.why)
     }
 
@@ -196,7 +213,7 @@ impl Turn {
         let request = Request {
             id: format!("{}{}", self.caller.id(), call.suffix),
             client: self.caller.client(),
-            model: call.tier.as_str().to_owned(),
+            model: call.model.to_owned(),
             class: self.caller.class_or(Class::Interactive),
             prompt: Prompt::Chat(Chat::new(call.messages)),
             options: GenerateOptions { sampling, ..GenerateOptions::default() },
