@@ -38,8 +38,9 @@ impl Server {
         fs::write(&file, configuration).map_err(|error| format!("{}: {error}", file.display()))?;
         let mut command = Command::new(&program);
         command.arg("serve").arg("--config").arg(&file).arg("--port-file").arg(&port_file);
-        // Only what goes wrong: a line for each request would be most of the work.
-        command.env("RUST_LOG", "error").stdin(Stdio::null());
+        // Only what goes wrong: a line for each request would be most of the work. And one heap for all threads, or what is
+        // free in one and wanted in another looks like a leak for as long as there are heaps that were not used yet.
+        command.env("RUST_LOG", "error").env("MALLOC_ARENA_MAX", "1").stdin(Stdio::null());
         let child = command.spawn().map_err(|error| {
             format!("{}: {error}; build it with `cargo build --release`, or give --program", program.display())
         })?;
