@@ -6,12 +6,20 @@ use std::time::Duration;
 use backend::{Embedding, EncodedPrompt, GenerateError};
 use tokio::sync::oneshot;
 
-use crate::Fault;
 use crate::chance::hash;
 use crate::engine::Entered;
 use crate::generation::Pace;
 use crate::journal::Leave;
 use crate::vocabulary::{self, UnknownToken};
+use crate::{Fault, Rebuild};
+
+/// What the engine says to whoever waits for the vectors.
+pub(crate) enum Computed {
+    /// Hand it on.
+    Answer(Result<Vec<Embedding>, GenerateError>),
+    /// Panic, as scripted.
+    Panic,
+}
 
 /// One call for embeddings that has entered its engine.
 pub(crate) struct Embed {
@@ -20,9 +28,9 @@ pub(crate) struct Embed {
     /// Numbers in a vector.
     pub(crate) len: usize,
     pub(crate) pace: Pace,
-    /// What goes wrong; counts of tokens mean nothing here, and what would come after some comes at once.
+    /// What goes wrong; there are no tokens to count, and what would come after some comes at once.
     pub(crate) faults: Vec<Fault>,
-    pub(crate) result: oneshot::Sender<Result<Vec<Embedding>, GenerateError>>,
+    pub(crate) result: oneshot::Sender<Computed>,
 }
 
 impl Embed {
@@ -31,10 +39,10 @@ impl Embed {
         if self.entered.is_broken() {
             let reason = "the lane was not reset after it broke".into();
             self.entered.leave(0, Leave::Broken);
-            let _ = self.result.send(Err(GenerateError::LaneBroken { reason }));
+            let _ = self.result.send(Computed::Answer(Err(GenerateError::LaneBroken { reason })));
             return;
         }
-        for fault in std::mem::take(&mut self.faults) {
+        for fault in self.faults.clone() {
             if !self.survives(fault).await {
                 return self.fail(fault).await;
             }
@@ -48,8 +56,7 @@ impl Embed {
                 () = self.pace.wait(time) => false,
             };
             if left {
-                self.pace.stop().await;
-                return self.entered.leave(0, Leave::Cancelled);
+                return self.cancelled().await;
             }
             let vector = embedding(&input, self.len);
             vectors = vectors.and_then(|mut all: Vec<Embedding>| {
@@ -62,11 +69,9 @@ impl Embed {
         // The engine is left first: whoever has the answer may enter again.
         let how = if vectors.is_ok() { Leave::Finished(backend::FinishReason::Stop) } else { Leave::Failed };
         self.entered.leave(0, how);
-        let _ = self.result.send(vectors);
+        let _ = self.result.send(Computed::Answer(vectors));
     }
-}
 
-impl Embed {
     /// Does what the script says, and whether the work can go on.
     async fn survives(&mut self, fault: Fault) -> bool {
         match fault {
@@ -81,27 +86,39 @@ impl Embed {
                 self.result.closed().await;
                 false
             }
-            Fault::FailBeforeFirstToken | Fault::FailAfter { .. } | Fault::BreakLaneAfter { .. } => false,
-            // Of a stream, or of an engine that has one.
-            Fault::StopAfter { .. } | Fault::IgnoreCancelFor { .. } | Fault::PanicAfter { .. } => true,
+            Fault::FailBeforeFirstToken
+            | Fault::FailAfter { .. }
+            | Fault::BreakLaneAfter { .. }
+            | Fault::PanicAfter { .. } => false,
+            // The one comes when nobody waits any more, and the other is of answers that can be shorter.
+            Fault::IgnoreCancelFor { .. } | Fault::StopAfter { .. } => true,
         }
     }
 
-    async fn fail(mut self, fault: Fault) {
+    async fn fail(self, fault: Fault) {
         if self.result.is_closed() {
-            self.pace.stop().await;
-            return self.entered.leave(0, Leave::Cancelled);
+            return self.cancelled().await;
         }
         let reason = "the script says so".to_owned();
-        let (how, error) = match fault {
+        let (how, says) = match fault {
             Fault::BreakLaneAfter { rebuild, .. } => {
                 self.entered.break_engine(rebuild);
-                (Leave::Broken, GenerateError::LaneBroken { reason })
+                (Leave::Broken, Computed::Answer(Err(GenerateError::LaneBroken { reason })))
             }
-            _ => (Leave::Failed, GenerateError::Failed { reason }),
+            Fault::PanicAfter { .. } => {
+                self.entered.break_engine(Rebuild::AfterFailures(0));
+                (Leave::Panicked, Computed::Panic)
+            }
+            _ => (Leave::Failed, Computed::Answer(Err(GenerateError::Failed { reason }))),
         };
         self.entered.leave(0, how);
-        let _ = self.result.send(Err(error));
+        let _ = self.result.send(says);
+    }
+
+    /// Nobody waits for the vectors any more: the engine stops, in its time.
+    async fn cancelled(mut self) {
+        self.pace.go_on(&self.faults).await;
+        self.entered.leave(0, Leave::Cancelled);
     }
 }
 

@@ -81,7 +81,7 @@ impl Generation {
                 Leave::Panicked
             }
             Err(Cut::Cancelled) => {
-                self.go_on().await;
+                self.tokens += self.pace.go_on(&self.faults).await;
                 Leave::Cancelled
             }
         };
@@ -185,19 +185,6 @@ impl Generation {
         how
     }
 
-    /// What an engine does between being asked to stop and stopping.
-    async fn go_on(&mut self) {
-        self.pace.due = Instant::now();
-        let deaf = |fault: &Fault| if let Fault::IgnoreCancelFor { tokens } = fault { Some(*tokens) } else { None };
-        if let Some(tokens) = self.faults.iter().find_map(deaf) {
-            for _ in 0..tokens {
-                self.pace.wait(self.pace.per_token).await;
-                self.tokens += 1;
-            }
-        }
-        self.pace.wait(self.pace.stop_delay).await;
-    }
-
     async fn send(&mut self, event: Event) -> Result<(), Cut> {
         match self.signals.try_send(Signal::Item(Ok(event))) {
             Ok(()) => Ok(()),
@@ -257,10 +244,16 @@ impl Pace {
         self.per_prompt_token * u32::try_from(tokens).unwrap_or(u32::MAX)
     }
 
-    /// What an engine does between being asked to stop and stopping.
-    pub(crate) async fn stop(&mut self) {
+    /// What an engine does between being asked to stop and stopping. The tokens that it still makes.
+    pub(crate) async fn go_on(&mut self, faults: &[Fault]) -> u32 {
         self.due = Instant::now();
+        let deaf = |fault: &Fault| if let Fault::IgnoreCancelFor { tokens } = fault { Some(*tokens) } else { None };
+        let more = faults.iter().find_map(deaf).unwrap_or(0);
+        for _ in 0..more {
+            self.wait(self.per_token).await;
+        }
         self.wait(self.stop_delay).await;
+        more
     }
 
     fn jittered(&mut self, time: Duration) -> Duration {

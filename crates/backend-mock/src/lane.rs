@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::answer::Answer;
 use crate::chance::hash;
-use crate::embedding::Embed;
+use crate::embedding::{Computed, Embed};
 use crate::encoder::check_adapter;
 use crate::engine::Engine;
 use crate::generation::{EVENTS_AHEAD_MAX, Generation, Pace, Signal};
@@ -98,7 +98,11 @@ impl Lane for MockLane {
         let work =
             Embed { entered, inputs, len: self.model.script.embedding_len.max(1) as usize, pace, faults, result };
         self.running.push(tokio::spawn(work.run()));
-        computed.await.unwrap_or_else(|_| Err(GenerateError::Failed { reason: "the engine is gone".into() }))
+        match computed.await {
+            Ok(Computed::Answer(answer)) => answer,
+            Ok(Computed::Panic) => panic!("the script says that this call panics"),
+            Err(_) => Err(GenerateError::Failed { reason: "the engine is gone".into() }),
+        }
     }
 
     async fn quiesce(&mut self) {

@@ -8,6 +8,8 @@ use crate::chance::{hash, unit};
 use crate::{Fault, Rebuild, Wire};
 
 /// What goes wrong in one call. Several can be given together.
+///
+/// A call for embeddings makes no tokens: what would come after some of them comes at once, and `stop_after` does nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FaultScript {
