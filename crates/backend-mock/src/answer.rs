@@ -6,7 +6,7 @@ use std::time::Duration;
 use backend::{CallPart, FinishReason, TextAssembler};
 
 use crate::likelihood;
-use crate::rules::Plan;
+use crate::rules::{Piece, Plan};
 
 /// An answer, token by token.
 pub(crate) struct Answer {
@@ -58,6 +58,8 @@ impl Answer {
         tokens_max: u32,
         logprobs: Option<u32>,
     ) -> Self {
+        // What the reply says that it counts as is what the bound is about, not how it was cut here.
+        let tokens_max = if counted(&plan).is_some_and(|tokens| tokens <= tokens_max) { u32::MAX } else { tokens_max };
         let default = if plan.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
         let finish = plan.finish.unwrap_or(default);
         Self {
@@ -113,21 +115,36 @@ impl Answer {
     }
 }
 
+/// What a plan counts as: as many tokens as it says, or as many as a recording has; `None` where the tokens made of it count.
+fn counted(plan: &Plan) -> Option<u32> {
+    let is_cut_here = !plan.text.is_empty()
+        || !plan.reasoning.is_empty()
+        || plan.calls.iter().any(|call| !call.arguments.is_empty() || call.pieces.is_empty());
+    let calls = plan.calls.iter().map(|call| 1 + call.pieces.len()).sum::<usize>();
+    let pieces = plan.reasoning_pieces.len() + plan.pieces.len() + calls;
+    let recorded = u32::try_from(pieces).ok().filter(|pieces| *pieces > 0 && !is_cut_here);
+    plan.usage.completion_tokens.or(recorded)
+}
+
 /// The tokens of a plan, `max` at most: longer replies are cut, so the rest need not be made.
 fn raw(plan: Plan, bytes_per_token: usize, max: usize) -> VecDeque<Raw> {
     let plain = |what: fn() -> What| move |bytes: Vec<u8>| Raw { bytes, what: what(), time: None };
+    let timed = |what: fn() -> What| {
+        move |piece: Piece| Raw { bytes: piece.1.into_bytes(), what: what(), time: Some(piece.0.0) }
+    };
     let mut all = VecDeque::new();
     all.extend(characters(&plan.reasoning, bytes_per_token).take(max).map(plain(|| What::Reasoning)));
+    all.extend(plan.reasoning_pieces.into_iter().take(max).map(timed(|| What::Reasoning)));
     // Text is cut anywhere, as a model cuts it: characters are split over tokens.
     all.extend(plan.text.as_bytes().chunks(bytes_per_token).take(max).map(<[u8]>::to_vec).map(plain(|| What::Text)));
-    let timed =
-        |piece: crate::rules::Piece| Raw { bytes: piece.1.into_bytes(), what: What::Text, time: Some(piece.0.0) };
-    all.extend(plan.pieces.into_iter().take(max).map(timed));
+    all.extend(plan.pieces.into_iter().take(max).map(timed(|| What::Text)));
     for (index, call) in (0..).zip(plan.calls) {
         let head = Some((call.id, call.name));
         all.push_back(Raw { bytes: Vec::new(), what: What::Call { index, head }, time: None });
-        let more = |bytes| Raw { bytes, what: What::Call { index, head: None }, time: None };
-        all.extend(characters(&call.arguments, bytes_per_token).take(max).map(more));
+        let more = |bytes, time| Raw { bytes, what: What::Call { index, head: None }, time };
+        all.extend(characters(&call.arguments, bytes_per_token).take(max).map(|bytes| more(bytes, None)));
+        let pieces = call.pieces.into_iter().take(max);
+        all.extend(pieces.map(|Piece(time, text)| more(text.into_bytes(), Some(time.0))));
     }
     all
 }
@@ -150,7 +167,7 @@ mod tests {
     use backend::FinishReason::{self, Length, Stop, ToolCalls};
 
     use super::{Answer, Token, characters};
-    use crate::rules::{Plan, PlannedCall};
+    use crate::rules::{Piece, Plan, PlannedCall, Time, UsageScript};
 
     fn tokens(reply: &str, bytes_per_token: usize, stop: &str, tokens_max: u32) -> (Vec<String>, Option<FinishReason>) {
         let plan = Plan { text: reply.into(), ..Plan::default() };
@@ -201,6 +218,7 @@ mod tests {
             id: format!("id-{}", arguments.len()),
             name: "find".into(),
             arguments: arguments.into(),
+            pieces: Vec::new(),
         });
         for size in 1..=3 {
             let plan =
@@ -225,6 +243,33 @@ mod tests {
             assert_eq!((thoughts.as_str(), text.as_str(), ended), ("höm", "a🦀", Some(ToolCalls)));
             assert_eq!(arguments, ["{\"q\":\"é\"}", "{}"]);
             assert_eq!(heads[1], ("id-2".to_owned(), "find".to_owned()));
+        }
+    }
+
+    /// As a recording has it: another server's tokens, which are fewer or more than those that would be made of it here.
+    #[test]
+    fn a_reply_counts_as_what_it_says_or_as_its_pieces_and_is_not_cut_before() {
+        let piece = |text: &str| Piece(Time::default(), text.into());
+        let call = PlannedCall {
+            id: "c".into(),
+            name: "find".into(),
+            arguments: String::new(),
+            pieces: vec![piece("{\"a\":"), piece("1}")],
+        };
+        let recorded = Plan {
+            reasoning_pieces: vec![piece("let me see")],
+            pieces: vec![piece("a long piece of text")],
+            calls: vec![call],
+            ..Plan::default()
+        };
+        let told = UsageScript { completion_tokens: Some(2), ..UsageScript::default() };
+        let whole = Plan { text: "nine bytes".into(), usage: told, ..Plan::default() };
+        for (plan, counts_as, ended) in [(recorded, 5, ToolCalls), (whole, 2, Stop)] {
+            for (max, ended) in [(counts_as, ended), (counts_as - 1, Length)] {
+                let mut answer = Answer::new(plan.clone(), 1, vec![], max, None);
+                let last = std::iter::from_fn(|| answer.next()).last();
+                assert_eq!(last.and_then(|token| token.ended), Some(ended), "{plan:?} within {max}");
+            }
         }
     }
 

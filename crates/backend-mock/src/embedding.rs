@@ -10,6 +10,7 @@ use crate::chance::hash;
 use crate::engine::Entered;
 use crate::generation::Pace;
 use crate::journal::Leave;
+use crate::rules::PlannedVector;
 use crate::vocabulary::{self, UnknownToken};
 use crate::{Fault, Rebuild};
 
@@ -24,13 +25,21 @@ pub(crate) enum Computed {
 /// One call for embeddings that has entered its engine.
 pub(crate) struct Embed {
     pub(crate) entered: Entered,
-    pub(crate) inputs: Vec<EncodedPrompt>,
+    /// Each text, its tokens, and what the rules say about its vector; or why there can be none.
+    pub(crate) inputs: Result<Vec<Text>, String>,
     /// Numbers in a vector.
     pub(crate) len: usize,
     pub(crate) pace: Pace,
     /// What goes wrong; there are no tokens to count, and what would come after some comes at once.
     pub(crate) faults: Vec<Fault>,
     pub(crate) result: oneshot::Sender<Computed>,
+}
+
+/// A text that is embedded.
+pub(crate) struct Text {
+    pub(crate) text: String,
+    pub(crate) tokens: u32,
+    pub(crate) planned: PlannedVector,
 }
 
 impl Embed {
@@ -47,9 +56,17 @@ impl Embed {
                 return self.fail(fault).await;
             }
         }
-        let mut vectors = Ok(Vec::new());
-        for input in std::mem::take(&mut self.inputs) {
-            let time: Duration = self.pace.prefill_time(input.tokens.len());
+        let inputs = match std::mem::replace(&mut self.inputs, Ok(Vec::new())) {
+            Ok(inputs) => inputs,
+            Err(reason) => {
+                self.entered.leave(0, Leave::Failed);
+                let _ = self.result.send(Computed::Answer(Err(GenerateError::Failed { reason })));
+                return;
+            }
+        };
+        let mut vectors = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let time: Duration = input.planned.time.unwrap_or_else(|| self.pace.prefill_time(input.tokens));
             let left = tokio::select! {
                 biased;
                 () = self.result.closed() => true,
@@ -58,18 +75,14 @@ impl Embed {
             if left {
                 return self.cancelled().await;
             }
-            let vector = embedding(&input, self.len);
-            vectors = vectors.and_then(|mut all: Vec<Embedding>| {
-                vector.map(|vector| {
-                    all.push(vector);
-                    all
-                })
+            vectors.push(Embedding {
+                values: input.planned.values.unwrap_or_else(|| vector(&input.text, self.len)),
+                tokens: input.planned.tokens.unwrap_or(input.tokens),
             });
         }
         // The engine is left first: whoever has the answer may enter again.
-        let how = if vectors.is_ok() { Leave::Finished(backend::FinishReason::Stop) } else { Leave::Failed };
-        self.entered.leave(0, how);
-        let _ = self.result.send(Computed::Answer(vectors));
+        self.entered.leave(0, Leave::Finished(backend::FinishReason::Stop));
+        let _ = self.result.send(Computed::Answer(Ok(vectors)));
     }
 
     /// Does what the script says, and whether the work can go on.
@@ -122,16 +135,14 @@ impl Embed {
     }
 }
 
-fn embedding(input: &EncodedPrompt, len: usize) -> Result<Embedding, GenerateError> {
-    let mut bytes = Vec::new();
-    for &token in &input.tokens {
-        let more = vocabulary::bytes_of(token);
-        bytes.extend(more.map_err(|UnknownToken(id)| GenerateError::Failed {
-            reason: format!("token {id} is not in the vocabulary"),
-        })?);
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(Embedding { values: vector(&text, len), tokens: input.tokens.len() as u32 })
+/// The text of these tokens.
+///
+/// # Errors
+/// One of them is in no vocabulary.
+pub(crate) fn text_of(input: &EncodedPrompt) -> Result<String, String> {
+    let bytes: Result<Vec<_>, UnknownToken> = input.tokens.iter().map(|&token| vocabulary::bytes_of(token)).collect();
+    let bytes = bytes.map_err(|UnknownToken(id)| format!("token {id} is not in the vocabulary"))?;
+    Ok(String::from_utf8_lossy(&bytes.concat()).into_owned())
 }
 
 /// Counts words and sequences of three letters, each at a place and with a sign that its hash decides, and brings the

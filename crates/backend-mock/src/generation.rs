@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::chance::{hash, unit};
 use crate::engine::Entered;
 use crate::journal::Leave;
-use crate::{Fault, ModelScript, Rebuild};
+use crate::{Fault, ModelScript, Rebuild, UsageScript};
 
 /// Events that the engine is ahead of its reader at most; then it waits.
 pub(crate) const EVENTS_AHEAD_MAX: usize = 32;
@@ -35,6 +35,8 @@ pub(crate) struct Generation {
     pub(crate) prompt_tokens: u32,
     /// Tokens of the prompt that the engine remembers.
     pub(crate) cached_tokens: u32,
+    /// What is told instead of what is counted.
+    pub(crate) told: UsageScript,
     pub(crate) faults: Vec<Fault>,
     pub(crate) pace: Pace,
     pub(crate) signals: mpsc::Sender<Signal>,
@@ -100,11 +102,11 @@ impl Generation {
         }
         self.prefill().await?;
         let reason = self.decode().await?;
-        let usage = Usage {
+        let usage = self.told.told(Usage {
             prompt_tokens: self.prompt_tokens,
             cached_tokens: self.cached_tokens,
             completion_tokens: self.tokens,
-        };
+        });
         self.send(Event::Finish(Finish { reason, usage })).await?;
         Ok(reason)
     }
@@ -240,8 +242,8 @@ impl Pace {
     }
 
     /// How long so many tokens of a prompt take.
-    pub(crate) fn prefill_time(&self, tokens: usize) -> Duration {
-        self.per_prompt_token * u32::try_from(tokens).unwrap_or(u32::MAX)
+    pub(crate) fn prefill_time(&self, tokens: u32) -> Duration {
+        self.per_prompt_token * tokens
     }
 
     /// What an engine does between being asked to stop and stopping. The tokens that it still makes.

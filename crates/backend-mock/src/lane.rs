@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::answer::Answer;
 use crate::chance::hash;
-use crate::embedding::{Computed, Embed};
+use crate::embedding::{Computed, Embed, Text, text_of};
 use crate::encoder::check_adapter;
 use crate::engine::Engine;
 use crate::generation::{EVENTS_AHEAD_MAX, Generation, Pace, Signal};
@@ -25,7 +25,7 @@ use crate::reply::Question;
 use crate::rules::{Plan, own};
 use crate::stage::{Heard, Stage};
 use crate::vocabulary::{self, UnknownToken};
-use crate::{Fault, ModelScript};
+use crate::{Fault, ModelScript, UsageScript};
 
 /// What all lanes of a model have in common, whichever load they come from.
 pub(crate) struct Model {
@@ -65,7 +65,7 @@ impl Lane for MockLane {
 
         let cached_tokens = self.cached(&request);
         let prompt_tokens = request.prompt.tokens.len() as u32;
-        let Decided { rule, answer, mut faults, per_token } = self.decide(call, question, &request);
+        let Decided { rule, answer, mut faults, per_token, told } = self.decide(call, question, &request);
         faults.extend(self.model.script.faults.get(&call).copied());
         if let Some(rule) = rule {
             let request = request.options.request_id.clone();
@@ -75,7 +75,7 @@ impl Lane for MockLane {
         let (signals, receiver) = mpsc::channel(EVENTS_AHEAD_MAX);
         let seed = hash(&[&self.stage.seed().to_le_bytes(), self.model.name.as_bytes(), &call.to_le_bytes()]);
         let pace = Pace::new(&self.model.script, per_token, seed);
-        let work = Generation { entered, prompt_tokens, cached_tokens, answer, faults, pace, signals, tokens: 0 };
+        let work = Generation { entered, prompt_tokens, cached_tokens, told, answer, faults, pace, signals, tokens: 0 };
         self.running.push(tokio::spawn(work.run()));
         Box::pin(Events { signals: receiver })
     }
@@ -91,7 +91,7 @@ impl Lane for MockLane {
         self.running.retain(|work| !work.is_finished());
         let call = self.model.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let entered = self.engine.enter(self.visit(call), "");
-        let mut faults = self.stage.count(&self.model.name, self.announced.take().as_deref());
+        let (inputs, mut faults) = self.vectors(&inputs);
         faults.extend(self.model.script.faults.get(&call).copied());
         let (result, computed) = oneshot::channel();
         let pace = Pace::new(&self.model.script, None, call);
@@ -146,9 +146,27 @@ impl MockLane {
         if request.options.cache_prompt { common.min(tokens.len().saturating_sub(1)) as u32 } else { 0 }
     }
 
+    /// What is done about the inputs of a call for embeddings, and what goes wrong.
+    fn vectors(&mut self, inputs: &[EncodedPrompt]) -> (Result<Vec<Text>, String>, Vec<Fault>) {
+        let texts = inputs.iter().map(text_of).collect::<Result<Vec<_>, _>>();
+        // A call counts, and goes wrong, whatever is asked in it.
+        let heard = texts.as_deref().unwrap_or_default();
+        let chosen = self.stage.choose_vectors(&self.model.name, self.announced.take().as_deref(), heard);
+        let tokens = inputs.iter().map(|input| input.tokens.len() as u32);
+        let text = |((text, tokens), planned)| Text { text, tokens, planned };
+        let inputs = texts.and_then(|texts| Ok(texts.into_iter().zip(tokens).zip(chosen.planned?).map(text).collect()));
+        (inputs, chosen.faults)
+    }
+
     /// What is answered to a request, or why there can be no answer.
     fn decide(&self, call: u64, question: Result<String, UnknownToken>, request: &GenerateRequest) -> Decided {
-        let refused = |reason| Decided { rule: None, answer: Err(reason), faults: Vec::new(), per_token: None };
+        let refused = |reason| Decided {
+            rule: None,
+            answer: Err(reason),
+            faults: Vec::new(),
+            per_token: None,
+            told: UsageScript::default(),
+        };
         let text = match question {
             Ok(text) => text,
             Err(UnknownToken(id)) => return refused(format!("token {id} is not in the vocabulary")),
@@ -189,12 +207,13 @@ impl MockLane {
         let prefill = plan.as_ref().ok().and_then(|plan| plan.prefill);
         faults.extend(prefill.map(|time| Fault::SlowPrefill { time }));
         let per_token = plan.as_ref().ok().and_then(|plan| plan.time_per_token);
+        let told = plan.as_ref().map(|plan| plan.usage).unwrap_or_default();
         let answer = |plan: Plan| {
             let plan =
                 if options.ignore_end { endless(plan, tokens_max as usize * self.bytes_per_token) } else { plan };
             Answer::new(plan, self.bytes_per_token, options.stop.clone(), tokens_max, options.logprobs)
         };
-        Decided { rule: chosen.rule, answer: plan.map(answer), faults, per_token }
+        Decided { rule: chosen.rule, answer: plan.map(answer), faults, per_token, told }
     }
 }
 
@@ -204,6 +223,7 @@ struct Decided {
     answer: Result<Answer, String>,
     faults: Vec<Fault>,
     per_token: Option<std::time::Duration>,
+    told: UsageScript,
 }
 
 /// The text again and again, up to so many bytes: what a model says that may not end.
@@ -218,7 +238,8 @@ fn endless(plan: Plan, bytes_max: usize) -> Plan {
         end += 1;
     }
     text.truncate(end);
-    Plan { text, ..plan }
+    // What it would have counted as is told of the text as it was.
+    Plan { text, usage: UsageScript::default(), ..plan }
 }
 
 /// The reading end of a generation. Dropping it asks the engine to stop.

@@ -61,6 +61,7 @@ pub use journal::{Entry, Hold, Journal, Leave, Visit, What};
 pub use load::MockBackend;
 pub use reply::Reply;
 pub use rules::{
-    Call, FaultScript, FinishName, Objection, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time, When,
+    Call, FaultScript, FinishName, Objection, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time,
+    UsageScript, When,
 };
 pub use stage::{Note, Stage, request_of};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backend::{Chat, GenerateOptions};
 
-use crate::rules::{Ask, Chosen, Rules, choose, scheduled};
-use crate::{Fault, Wire};
+use crate::Wire;
+use crate::rules::{Ask, Chosen, Rules, Vectors, choose, scheduled, vectors};
 
 /// Tests that are told apart at one time; the oldest is forgotten for one more.
 const TESTS_MAX: usize = 4096;
@@ -136,8 +136,8 @@ impl Stage {
         (chosen, test_id, call)
     }
 
-    /// Counts a call for embeddings, which no rule answers, and tells what goes wrong in it.
-    pub(crate) fn count(&self, model: &str, request_id: Option<&str>) -> Vec<Fault> {
+    /// Chooses the vectors of one call for embeddings, and counts it.
+    pub(crate) fn choose_vectors(&self, model: &str, request_id: Option<&str>, texts: &[String]) -> Vectors {
         let mut state = self.lock();
         let test_id = request_id.and_then(|id| state.request(id)).map(|request| request.test_id.clone());
         let (test_id, seed, shared) = (test_id.unwrap_or_default(), state.seed, Arc::clone(&state.rules));
@@ -145,14 +145,24 @@ impl Stage {
         let rules = test.rules.clone().unwrap_or(shared);
         let call = test.calls.entry(model.to_owned()).or_default();
         *call += 1;
-        let call = *call;
+        let (call, options) = (*call, GenerateOptions::default());
+        let asks = texts.iter().map(|text| {
+            let heard = Heard { model, adapter: None, text, chat: None, options: &options, max_tokens: 0 };
+            Ask { is_embedding: true, ..heard.ask(&test_id, call, seed) }
+        });
+        let asks: Vec<Ask<'_>> = asks.collect();
+        let mut chosen = vectors(&rules, &mut test.matched, &asks);
         let (faults, wires) = scheduled(&rules, seed, &test_id, model, call);
+        chosen.faults.splice(0..0, faults);
+        chosen.wires.splice(0..0, wires);
         if let Some(id) = request_id
             && let Some(request) = state.request(id)
         {
-            request.notes.push(Note { id: id.to_owned(), call, rule: None, wires, objection: None });
+            let (rule, wires) = (chosen.rule.clone(), chosen.wires.clone());
+            let objection = chosen.planned.as_ref().err().cloned();
+            request.notes.push(Note { id: id.to_owned(), call, rule, wires, objection });
         }
-        faults
+        chosen
     }
 
     /// Remembers why a request cannot be answered.
@@ -217,8 +227,9 @@ pub(crate) struct Heard<'a> {
 }
 
 impl<'a> Heard<'a> {
+    /// The same as somebody asks for an answer to it.
     pub(crate) fn ask(&self, test_id: &'a str, call: u64, seed: u64) -> Ask<'a> {
         let Self { model, adapter, text, chat, options, max_tokens } = *self;
-        Ask { model, adapter, test_id, call, text, chat, options, max_tokens, seed }
+        Ask { model, adapter, test_id, call, text, chat, options, max_tokens, seed, is_embedding: false }
     }
 }

@@ -6,7 +6,7 @@ use backend::{Chat, Constraint, FinishReason, GenerateOptions, Tool, ToolChoice}
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::when::Said;
-use super::{Call, FinishName, Piece, ReplyScript, Rules, chance_draw, closest};
+use super::{Call, FinishName, Piece, ReplyScript, Rule, Rules, UsageScript, chance_draw, closest};
 use crate::chance::hash;
 use crate::json;
 use crate::{Fault, Wire};
@@ -27,12 +27,16 @@ pub(crate) struct Ask<'a> {
     pub(crate) max_tokens: u32,
     /// The script's.
     pub(crate) seed: u64,
+    /// Whether the text's embedding is asked for, and not an answer.
+    pub(crate) is_embedding: bool,
 }
 
 /// What is to be generated.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) reasoning: String,
+    /// In place of the thoughts: each token with its time.
+    pub(crate) reasoning_pieces: Vec<Piece>,
     pub(crate) text: String,
     /// In place of the text: each token with its time.
     pub(crate) pieces: Vec<Piece>,
@@ -40,6 +44,7 @@ pub(crate) struct Plan {
     pub(crate) finish: Option<FinishReason>,
     pub(crate) prefill: Option<std::time::Duration>,
     pub(crate) time_per_token: Option<std::time::Duration>,
+    pub(crate) usage: UsageScript,
 }
 
 /// A call, with everything decided.
@@ -48,6 +53,8 @@ pub(crate) struct PlannedCall {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) arguments: String,
+    /// In place of the arguments: each token with its time.
+    pub(crate) pieces: Vec<Piece>,
 }
 
 /// What the rules say to a request.
@@ -65,24 +72,12 @@ pub(crate) struct Chosen {
 pub(crate) fn choose(rules: &Rules, matched: &mut BTreeMap<usize, u64>, ask: &Ask<'_>) -> Chosen {
     let (faults, wires) = scheduled(rules, ask.seed, ask.test_id, ask.model, ask.call);
     let mut chosen = Chosen { rule: None, plan: Ok(None), faults, wires };
-    let seen = |index: usize| matched.get(&index).copied().unwrap_or(0);
-    let fits = rules
-        .rules
-        .iter()
-        .enumerate()
-        .find(|(index, rule)| seen(*index) < rule.times_max() && rule.when.mismatches(ask).1.is_empty());
-    let Some((index, rule)) = fits else {
+    let Some((index, rule, n)) = matching(rules, matched, ask) else {
         if rules.strict {
-            let spent = |index: usize| {
-                let (seen, max) = (seen(index), rules.rules[index].times_max());
-                (seen >= max).then(|| format!("it has answered {seen} times and no longer matches"))
-            };
-            chosen.plan = Err(closest::objection(&rules.rules, ask, spent));
+            chosen.plan = Err(objection(rules, matched, ask));
         }
         return chosen;
     };
-    let n = seen(index);
-    matched.insert(index, n + 1);
     let title = rule.name.clone().unwrap_or_else(|| rule.title(index));
     if let Some(reply) = rule.reply_at(n) {
         let (faults, wires) = reply.fault.faults();
@@ -92,6 +87,33 @@ pub(crate) fn choose(rules: &Rules, matched: &mut BTreeMap<usize, u64>, ask: &As
     }
     chosen.rule = Some(title);
     chosen
+}
+
+/// The first rule that matches, with its place and with how often it did before; it is counted.
+pub(super) fn matching<'a>(
+    rules: &'a Rules,
+    matched: &mut BTreeMap<usize, u64>,
+    ask: &Ask<'_>,
+) -> Option<(usize, &'a Rule, u64)> {
+    let seen = |index: usize| matched.get(&index).copied().unwrap_or(0);
+    let fits = |index: usize, rule: &Rule| {
+        rule.when.embedding == ask.is_embedding
+            && seen(index) < rule.times_max()
+            && rule.when.mismatches(ask).1.is_empty()
+    };
+    let (index, rule) = rules.rules.iter().enumerate().find(|(index, rule)| fits(*index, rule))?;
+    let n = seen(index);
+    matched.insert(index, n + 1);
+    Some((index, rule, n))
+}
+
+/// Why no rule matches.
+pub(super) fn objection(rules: &Rules, matched: &BTreeMap<usize, u64>, ask: &Ask<'_>) -> String {
+    let spent = |index: usize| {
+        let (seen, max) = (matched.get(&index).copied().unwrap_or(0), rules.rules[index].times_max());
+        (seen >= max).then(|| format!("it has answered {seen} times and no longer matches"))
+    };
+    closest::objection(&rules.rules, ask, spent)
 }
 
 /// What goes wrong in a call by its number, or by chance.
@@ -135,12 +157,14 @@ fn plan(reply: &ReplyScript, ask: &Ask<'_>, n: u64) -> Result<Plan, String> {
     let calls = reply.tool_calls.iter().enumerate().map(|(index, call)| planned(index, call, ask, n));
     Ok(Plan {
         reasoning: reply.reasoning.clone().unwrap_or_default(),
+        reasoning_pieces: reply.reasoning_pieces.clone(),
         text,
         pieces: reply.pieces.clone(),
         calls: calls.collect::<Result<_, _>>()?,
         finish: reply.finish.map(FinishReason::from),
         prefill: reply.prefill.map(|time| time.0),
         time_per_token: reply.time_per_token.map(|time| time.0),
+        usage: reply.usage,
     })
 }
 
@@ -165,13 +189,14 @@ fn planned(index: usize, call: &Call, ask: &Ask<'_>, n: u64) -> Result<PlannedCa
     let arguments = match (&call.arguments, &call.arguments_template) {
         (_, Some(template)) => render(template, ask, n)?,
         (Some(arguments), None) => serde_json::Value::Object(arguments.clone()).to_string(),
+        (None, None) if !call.pieces.is_empty() => String::new(),
         (None, None) => arguments_for(tool)?,
     };
     let id = call.id.clone().unwrap_or_else(|| {
         let made = hash(&[ask.test_id.as_bytes(), ask.model.as_bytes(), &ask.call.to_le_bytes(), &index.to_le_bytes()]);
         format!("call_{made:016x}")
     });
-    Ok(PlannedCall { id, name: call.name.clone(), arguments })
+    Ok(PlannedCall { id, name: call.name.clone(), arguments, pieces: call.pieces.clone() })
 }
 
 fn arguments_for(tool: &Tool) -> Result<String, String> {

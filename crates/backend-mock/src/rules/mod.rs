@@ -8,6 +8,8 @@ mod closest;
 mod fault;
 mod reply;
 mod time;
+mod usage;
+mod vectors;
 mod when;
 
 use schemars::JsonSchema;
@@ -16,19 +18,22 @@ use serde::{Deserialize, Serialize};
 pub use fault::{FaultScript, Scheduled};
 pub use reply::{Call, FinishName, Piece, Replies, ReplyScript};
 pub use time::Time;
+pub use usage::UsageScript;
 pub use when::When;
 
 #[cfg(test)]
 pub(crate) use choice::PlannedCall;
 pub(crate) use choice::{Ask, Chosen, Plan, choose, own, scheduled};
 pub(crate) use fault::chance_draw;
+pub(crate) use vectors::{PlannedVector, Vectors, vectors};
 
 /// What answers whom: the rules in their order, what goes wrong, and what follows when no rule matches.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rules {
     /// A request that no rule matches is an error that names the closest rule. Default false: then its model answers by
-    /// its own reply, see the `reply` of a model.
+    /// its own reply, see the `reply` of a model. Without a rule for embeddings, vectors are made of their texts all the
+    /// same.
     pub strict: bool,
     /// The first rule that matches answers.
     pub rules: Vec<Rule>,
@@ -122,7 +127,7 @@ impl Rules {
             }
             for (n, reply) in rule.reply.0.iter().enumerate() {
                 let place = if one { format!("{path}.reply") } else { format!("{path}.reply[{n}]") };
-                found.extend(reply.check(&place));
+                found.extend(reply.check(&place, rule.when.embedding));
             }
         }
         for (index, fault) in self.faults.iter().enumerate() {

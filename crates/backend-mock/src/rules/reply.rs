@@ -9,9 +9,10 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{FaultScript, Objection, Time};
+use super::{FaultScript, Objection, Time, UsageScript};
 
-/// One reply. At most one of `text`, `template`, `echo`, `json` and `pieces`; calls and thoughts can come with each.
+/// One reply. At most one of `text`, `template`, `echo`, `json`, `pieces` and `embedding`; calls and thoughts can come with
+/// each but the last.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ReplyScript {
@@ -31,9 +32,15 @@ pub struct ReplyScript {
     /// These tokens at their times, as a recording has them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pieces: Vec<Piece>,
+    /// The vector of the text, in a rule for embeddings: one whose `when` says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub embedding: Vec<f32>,
     /// Thoughts that come before the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// The same as tokens at their times, as a recording has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasoning_pieces: Vec<Piece>,
     /// Calls of tools that the request offers; they come after the text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<Call>,
@@ -46,13 +53,16 @@ pub struct ReplyScript {
     /// How long each token takes, instead of the model's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_per_token: Option<Time>,
+    /// What is told of its tokens, instead of what is counted.
+    #[serde(skip_serializing_if = "UsageScript::is_empty")]
+    pub usage: UsageScript,
     /// What goes wrong.
     #[serde(skip_serializing_if = "FaultScript::is_empty")]
     pub fault: FaultScript,
 }
 
 /// A token of a recording: how long it took, and its text.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Piece(pub Time, pub String);
 
 /// A call of a tool.
@@ -67,6 +77,9 @@ pub struct Call {
     /// What this template makes of the request, as JSON text; any text is taken, as from a model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments_template: Option<String>,
+    /// Its arguments as text: these tokens at their times, as a recording has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<Piece>,
     /// Its id; by default made from the number of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -100,39 +113,76 @@ impl ReplyScript {
         Self { tool_calls: vec![Call { name: name.into(), arguments, ..Call::default() }], ..Self::default() }
     }
 
-    pub(super) fn check(&self, path: &str) -> Vec<Objection> {
-        let object = |key: &str, message: String| Objection { key: format!("{path}.{key}"), message };
+    /// Everything that is wrong with it; `for_embeddings` says whose reply it is.
+    pub(super) fn check(&self, path: &str, for_embeddings: bool) -> Vec<Objection> {
+        let object = |key: &str, message: &str| Objection { key: format!("{path}.{key}"), message: message.into() };
+        let nothing = |wants: &str| Objection { key: path.into(), message: format!("says nothing; give {wants}") };
         let mut found = self.fault.check(&format!("{path}.fault"));
+        let contents = self.contents();
+        if let [first, rest @ ..] = contents.as_slice()
+            && !rest.is_empty()
+        {
+            found.push(object(first, &format!("and {} exclude each other; give one", rest.join(", "))));
+        }
+        let thinks = self.reasoning.is_some() || !self.reasoning_pieces.is_empty();
+        let says = !contents.is_empty() || thinks || !self.tool_calls.is_empty();
+        if for_embeddings {
+            let besides = contents.iter().copied().filter(|key| *key != "embedding");
+            let besides = besides.chain(thinks.then_some("reasoning"));
+            let besides = besides.chain((!self.tool_calls.is_empty()).then_some("tool_calls"));
+            found.extend(besides.map(|key| object(key, "is no reply to embeddings; give embedding, or a fault")));
+            if !says && self.fault.is_empty() {
+                found.push(nothing("embedding or a fault"));
+            }
+        } else {
+            if !says && self.fault.is_empty() {
+                found.push(nothing("text, template, echo, json, pieces, tool_calls or a fault"));
+            }
+            if !self.embedding.is_empty() {
+                found.push(object("embedding", "needs `embedding = true` in the rule's `when`"));
+            }
+        }
+        if self.embedding.iter().any(|value| !value.is_finite()) {
+            found.push(object("embedding", "must have finite numbers"));
+        }
+        if self.reasoning.is_some() && !self.reasoning_pieces.is_empty() {
+            found.push(object("reasoning", "and reasoning_pieces exclude each other; give one"));
+        }
+        if let Some(error) = self.template.as_deref().and_then(template_error) {
+            found.push(object("template", &error));
+        }
+        for (index, call) in self.tool_calls.iter().enumerate() {
+            found.extend(call.check(&format!("{path}.tool_calls[{index}]")));
+        }
+        found
+    }
+
+    /// The keys that say what is answered.
+    fn contents(&self) -> Vec<&'static str> {
         let contents = [
             ("text", self.text.is_some()),
             ("template", self.template.is_some()),
             ("echo", self.echo),
             ("json", self.json),
             ("pieces", !self.pieces.is_empty()),
+            ("embedding", !self.embedding.is_empty()),
         ];
-        let given: Vec<&str> = contents.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
-        if let [first, rest @ ..] = given.as_slice()
-            && !rest.is_empty()
-        {
-            found.push(object(first, format!("and {} exclude each other; give one", rest.join(", "))));
+        contents.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
+    }
+}
+
+impl Call {
+    fn check(&self, path: &str) -> Vec<Objection> {
+        let object = |key: &str, message: String| Objection { key: format!("{path}.{key}"), message };
+        let mut found = Vec::new();
+        if self.name.is_empty() {
+            found.push(object("name", "is missing".into()));
         }
-        let says = !given.is_empty() || self.reasoning.is_some() || !self.tool_calls.is_empty();
-        if !says && self.fault.is_empty() {
-            found.push(Objection {
-                key: path.into(),
-                message: "says nothing; give text, template, echo, json, pieces, tool_calls or a fault".into(),
-            });
+        if let Some(error) = self.arguments_template.as_deref().and_then(template_error) {
+            found.push(object("arguments_template", error));
         }
-        if let Some(error) = self.template.as_deref().and_then(template_error) {
-            found.push(object("template", error));
-        }
-        for (index, call) in self.tool_calls.iter().enumerate() {
-            if call.name.is_empty() {
-                found.push(object(&format!("tool_calls[{index}].name"), "is missing".into()));
-            }
-            if let Some(error) = call.arguments_template.as_deref().and_then(template_error) {
-                found.push(object(&format!("tool_calls[{index}].arguments_template"), error));
-            }
+        if !self.pieces.is_empty() && (self.arguments.is_some() || self.arguments_template.is_some()) {
+            found.push(object("pieces", "are the arguments already; give them once".into()));
         }
         found
     }

@@ -21,7 +21,7 @@ pub struct When {
     pub user_contains: Option<String>,
     /// This regular expression finds something in the last user message.
     pub user_regex: Option<String>,
-    /// The system message is this; several are joined by line breaks.
+    /// The system message is this; several are joined by line breaks. An empty text where there is to be none.
     pub system: Option<String>,
     /// The system message has this in it.
     pub system_contains: Option<String>,
@@ -33,11 +33,13 @@ pub struct When {
     pub after_tool: Option<bool>,
     /// The last message is the result of a call of this tool.
     pub result_of: Option<String>,
+    /// The last message is the result of a tool, and is this.
+    pub result: Option<String>,
     /// The last message is the result of a tool, and this is in it.
     pub result_contains: Option<String>,
     /// This regular expression finds something in the last message, which is the result of a tool.
     pub result_regex: Option<String>,
-    /// How many user messages there are: 1 is the first turn of a conversation.
+    /// How many user messages there are: 1 is the first turn of a conversation, and 0 a text that is to be continued.
     pub turn: Option<u32>,
     /// The number of the call, from 1, by model and by test.
     pub call: Option<u64>,
@@ -45,6 +47,10 @@ pub struct When {
     pub json: Option<bool>,
     /// How many pictures there are in the conversation.
     pub images: Option<u32>,
+    /// Whether it is a text whose embedding is asked for, each text of a request by itself; `user` is the text then.
+    /// Default false: an answer is asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub embedding: bool,
 }
 
 impl When {
@@ -65,7 +71,30 @@ impl When {
             let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Some(Objection { key: format!("{path}.{key}"), message: format!("is no regular expression: {last}") })
         });
-        wrong.collect()
+        let mut found: Vec<Objection> = wrong.collect();
+        if self.embedding {
+            let of_answers = [
+                ("adapter", self.adapter.is_some()),
+                ("system", self.system.is_some()),
+                ("system_contains", self.system_contains.is_some()),
+                ("system_regex", self.system_regex.is_some()),
+                ("tool", self.tool.is_some()),
+                ("after_tool", self.after_tool.is_some()),
+                ("result_of", self.result_of.is_some()),
+                ("result", self.result.is_some()),
+                ("result_contains", self.result_contains.is_some()),
+                ("result_regex", self.result_regex.is_some()),
+                ("turn", self.turn.is_some()),
+                ("json", self.json.is_some()),
+                ("images", self.images.is_some()),
+            ];
+            let given = of_answers.into_iter().filter(|(_, given)| *given);
+            found.extend(given.map(|(key, _)| Objection {
+                key: format!("{path}.{key}"),
+                message: "is of requests for an answer; a text to embed has only model, user and call".into(),
+            }));
+        }
+        found
     }
 
     /// How many conditions there are, and why some do not hold.
@@ -75,15 +104,16 @@ impl When {
         look.equal("the model", self.model.as_deref(), Some(ask.model));
         look.equal("the adapter", self.adapter.as_deref(), ask.adapter);
         look.text("the last user message", said.user.as_deref(), [&self.user, &self.user_contains, &self.user_regex]);
+        let none = self.system.as_deref().filter(|wanted| wanted.is_empty());
         look.text(
             "the system message",
-            said.system.as_deref(),
+            said.system.as_deref().or(none),
             [&self.system, &self.system_contains, &self.system_regex],
         );
         look.text(
             "the last message, of a tool,",
             said.result.map(|message| message.content.as_str()),
-            [&None, &self.result_contains, &self.result_regex],
+            [&self.result, &self.result_contains, &self.result_regex],
         );
         if let Some(tool) = &self.tool {
             let names: Vec<&str> = said.tools().map(|tool| tool.name.as_str()).collect();

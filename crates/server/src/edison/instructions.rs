@@ -4,6 +4,12 @@ use backend::Sampling;
 
 use super::router::Mode;
 
+/// How whatever is told to a model that answers begins.
+pub(crate) const ANSWERS: &str = "You are EDISON, a helpful assistant.";
+
+/// How whatever is told to a model begins that only plans.
+pub(crate) const PLANS: &str = "Plan the task.";
+
 /// How an answer is sampled.
 pub(crate) fn answering() -> Sampling {
     Sampling {
@@ -32,7 +38,7 @@ pub(crate) fn system(mode: Mode, sees: bool, context: &[String], steps: &[String
         Mode::Image if sees => "Say only what the picture shows. Where you cannot make something out, say so.",
         Mode::Image => "You cannot see the picture that came with the message. Say so, and do not guess what it shows.",
     };
-    let mut text = format!("You are EDISON, a helpful assistant. Mind what was said before. {tail}");
+    let mut text = format!("{ANSWERS} Mind what was said before. {tail}");
     if !context.is_empty() {
         text += "\n\nWhat follows may help; rely on it where it fits, and invent nothing:";
         context.iter().for_each(|chunk| text += &format!("\n- {chunk}"));
@@ -42,4 +48,9 @@ pub(crate) fn system(mode: Mode, sees: bool, context: &[String], steps: &[String
         steps.iter().enumerate().for_each(|(at, step)| text += &format!("\n{}. {step}", at + 1));
     }
     text
+}
+
+/// What the model is told that plans the steps of the work.
+pub(crate) fn planning() -> String {
+    format!("{PLANS} Answer with a short numbered list of 3 to 7 clear steps, and nothing else.")
 }

@@ -37,7 +37,6 @@
 mod command;
 mod control;
 mod entry;
-mod exchange;
 mod face;
 mod journal;
 mod read;
@@ -49,7 +48,7 @@ mod tamper;
 mod world;
 
 pub use backend_mock::{
-    Call, FaultScript, FinishName, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time, When,
+    Call, FaultScript, FinishName, Piece, Replies, ReplyScript, Rule, Rules, Scheduled, Then, Time, UsageScript, When,
 };
 pub use journal::{Grant, Journal, JournalPart, JournalRequest};
 pub use script::{LimitsScript, ModelScript, Script, ScriptError, TiersScript};

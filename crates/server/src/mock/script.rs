@@ -242,7 +242,9 @@ impl Script {
         for reply in self.rules.iter_mut().flat_map(|rule| &mut rule.reply.0) {
             reply.prefill = None;
             reply.time_per_token = None;
-            reply.pieces.iter_mut().for_each(|piece| piece.0 = Time::default());
+            let of_calls = reply.tool_calls.iter_mut().flat_map(|call| &mut call.pieces);
+            let pieces = reply.reasoning_pieces.iter_mut().chain(&mut reply.pieces).chain(of_calls);
+            pieces.for_each(|piece| piece.0 = Time::default());
         }
         self
     }

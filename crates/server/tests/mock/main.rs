@@ -13,6 +13,7 @@ mod journal;
 mod library;
 mod pictures;
 mod protocols;
+mod recorded_faces;
 mod recording;
 mod rules;
 mod script;

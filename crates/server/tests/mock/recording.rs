@@ -15,6 +15,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
+const CHAT: &str = "/v1/chat/completions";
+
 /// What a recorder writes for a stream and a whole answer, as text: replayed at its times, and without them.
 #[tokio::test(start_paused = true)]
 async fn a_recording_is_replayed_with_its_times_or_without() {
@@ -68,7 +70,7 @@ async fn what_the_program_recorded_answers_as_the_server_did() {
 
     let ask = async |text: &str, stream: bool| {
         let body = json!({ "model": "fast", "messages": [{ "role": "user", "content": text }], "stream": stream });
-        over_tcp(&address, &body.to_string()).await
+        over_tcp(&address, CHAT, "r", &body.to_string()).await
     };
     assert!(ask("tell me", false).await.contains("first"));
     assert!(ask("tell me", true).await.contains("data: [DONE]"));
@@ -86,10 +88,12 @@ async fn what_the_program_recorded_answers_as_the_server_did() {
     assert_eq!(crate::support::ask(&mock, "other").await.status, 400, "a recording is strict");
 }
 
-/// Starts the program as a recorder of the server at this URL. The address it listens on, and the process.
-fn recorder(url: &str, file: &Path, trusted: Option<&Path>) -> (String, Child) {
+/// Starts the program as a recorder of the server at this URL. The address it listens on, and the process, whose log is
+/// kept.
+pub(crate) fn recorder(url: &str, file: &Path, trusted: Option<&Path>) -> (String, Child) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_edison"));
-    program.args(["mock", "--listen", "127.0.0.1:0", "--record", url, "--record-to"]).arg(file).stdout(Stdio::piped());
+    program.args(["mock", "--listen", "127.0.0.1:0", "--record", url, "--record-to"]).arg(file);
+    program.stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(trusted) = trusted {
         program.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR");
     }
@@ -143,7 +147,7 @@ async fn a_server_that_speaks_https_is_recorded_where_its_certificate_is_trusted
         let file = path(&format!("{trusted}.toml"));
         let (recorder, mut program) = recorder(&url, &file, Some(&path(trusted)));
         let body = json!({ "model": "fast", "messages": [{ "role": "user", "content": "over TLS" }] });
-        let answer = over_tcp(&recorder, &body.to_string()).await;
+        let answer = over_tcp(&recorder, CHAT, "r", &body.to_string()).await;
         assert!(answer.starts_with(begins) && answer.contains(part), "{trusted}: {answer}");
         program.kill().unwrap();
         program.wait().unwrap();
@@ -188,11 +192,12 @@ async fn a_server_that_speaks_https_is_checked_where_its_certificate_is_trusted(
     assert!(String::from_utf8_lossy(&refused.stderr).contains("invalid peer certificate"), "{refused:?}");
 }
 
-async fn over_tcp(address: &str, body: &str) -> String {
+/// Sends one request over a connection of its own. What came back, the head included.
+pub(crate) async fn over_tcp(address: &str, path: &str, id: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
+        "POST {path} HTTP/1.1\r\nhost: h\r\nx-request-id: {id}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -125,3 +125,12 @@ async fn echo_says_back_what_the_user_said() {
     assert_eq!(answer.content(), "näh 🦀");
     assert_eq!(answer.json()["choices"][0]["finish_reason"], "length");
 }
+
+/// A recording has the same words of a user with a system message and without.
+#[tokio::test(start_paused = true)]
+async fn an_empty_system_message_in_a_rule_is_none() {
+    let mock = mock("[[rules]]\nwhen = { system = \"\" }\nreply = \"alone\"\n[[rules]]\nreply = \"told\"\n");
+    assert_eq!(ask(&mock, "x").await.content(), "alone");
+    let messages = json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": "x"}]);
+    assert_eq!(post(&mock, &[], &json!({"model": "fast", "messages": messages})).await.content(), "told");
+}

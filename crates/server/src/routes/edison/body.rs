@@ -10,18 +10,28 @@ use crate::validate::Pictures;
 
 /// A chat that can be answered.
 #[derive(Debug, PartialEq)]
-pub(super) struct Ask {
-    pub(super) message: String,
+pub(crate) struct Ask {
+    pub(crate) message: String,
     /// `None` is `auto`.
     pub(super) mode: Option<Mode>,
     /// The pictures that came with the message.
-    pub(super) images: Vec<Image>,
+    pub(crate) images: Vec<Image>,
     /// The model that the person chose, instead of that of the mode.
     pub(super) selected: Option<String>,
     /// What was said before, oldest first.
     pub(super) history: Vec<ChatMessage>,
     /// What the caller found that may help.
     pub(super) context: Vec<String>,
+}
+
+impl Ask {
+    /// The turns before this one. Some clients send the message itself as the last of them.
+    pub(crate) fn earlier(&self) -> &[ChatMessage] {
+        match self.history.split_last() {
+            Some((last, before)) if last.role == Role::User && last.content == self.message => before,
+            _ => &self.history,
+        }
+    }
 }
 
 /// Reads any JSON.
@@ -39,7 +49,7 @@ pub(super) fn any_json(body: &[u8]) -> Result<Value, ApiError> {
 ///
 /// # Errors
 /// Every field that is wrong, in the form that the original's clients know.
-pub(super) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Result<Ask, ApiError> {
+pub(crate) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Result<Ask, ApiError> {
     let body = &any_json(body)?;
     let mut problems = Vec::new();
     let mut wrong = |field: &str, message: &str| {

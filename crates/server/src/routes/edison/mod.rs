@@ -13,6 +13,8 @@ mod title;
 mod turn;
 
 pub(crate) use active::Active;
+#[cfg(feature = "mock")]
+pub(crate) use body::ask;
 
 use crate::app::Routes;
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::body::Ask;
 use super::reply::{Answer, Done};
 use super::teller::Teller;
-use crate::edison::instructions::{answering, looking, system};
+use crate::edison::instructions::{answering, looking, planning, system};
 use crate::edison::memory::make_room;
 use crate::edison::router::{Mode, Route, route};
 use crate::edison::steps::steps;
@@ -176,7 +176,7 @@ impl Turn {
         }
         Call {
             model: self.model(routed),
-            messages: [&[system], self.history(), &[message]].concat(),
+            messages: [&[system], self.ask.earlier(), &[message]].concat(),
             sampling: if sees { looking() } else { answering() },
             max_tokens: if routed.mode == Mode::Work { 3072 } else { 2048 },
             suffix: if blind.is_some() { "#blind" } else { "" },
@@ -184,18 +184,10 @@ impl Turn {
         }
     }
 
-    /// The turns before this one. Some clients send the message itself as the last of them.
-    fn history(&self) -> &[ChatMessage] {
-        match self.ask.history.split_last() {
-            Some((last, before)) if last.role == Role::User && last.content == self.ask.message => before,
-            _ => &self.ask.history,
-        }
-    }
-
     /// What a model thinks the work takes.
     async fn plan(&self, routed: Route, teller: &mut Teller) -> Result<Said, ApiError> {
-        let wish = "Plan the task. Answer with a short numbered list of 3 to 7 clear steps, and nothing else.";
-        let messages = vec![ChatMessage::new(Role::System, wish), ChatMessage::new(Role::User, &self.ask.message)];
+        let messages =
+            vec![ChatMessage::new(Role::System, planning()), ChatMessage::new(Role::User, &self.ask.message)];
         let sampling = Sampling { temperature: 0.3, ..Sampling::default() };
         let call = Call {
             model: self.model(routed),

@@ -1,5 +1,21 @@
 //! `--record`: hands requests to another server, and writes what it answered, and when, into a script.
+//!
+//! An exchange is read as the server that plays the script will read it ([`question`]), and what is answered becomes a reply
+//! face by face ([`answer`] and what it calls). What no script can answer is handed on all the same, and said in the log.
 
+mod answer;
+mod edison;
+mod embeddings;
+mod face;
+mod heard;
+mod messages;
+mod openai;
+mod question;
+mod responses;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,36 +23,45 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use backend_mock::{Rule, Time};
+use backend_mock::Rule;
 use check::Target;
 use futures_util::stream;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, RETRY_AFTER, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use super::exchange::{Answer, Question};
+use self::answer::{Answer, Exchange};
+use self::face::Face;
+use self::question::Question;
+use super::read;
 use super::script::{ModelScript, Script};
 
 /// Bytes of a body that is handed on.
 const BODY_MAX: usize = 64 * 1024 * 1024;
 
-/// The path whose answers are recorded. Everything else is handed on only.
-const CHAT: &str = "/v1/chat/completions";
+/// Tokens of a recorded model's context: prompts and answers that another model had room for are to have it here.
+const CONTEXT_LEN: u32 = 1 << 20;
+
+/// Paths that are not recorded, and of which it was said, at most.
+const PATHS_MAX: usize = 256;
 
 /// Where to, and what came back so far.
 pub(super) struct Recorder {
     upstream: Target,
     script: Mutex<Script>,
     file: PathBuf,
+    /// Methods and paths of which was said that they are not recorded.
+    passed: Mutex<BTreeSet<String>>,
 }
 
 impl Recorder {
     /// Records what the server at this URL answers into this file.
     pub(super) fn new(url: &str, file: PathBuf) -> Result<Self, String> {
         let upstream = Target::at(url, None).map_err(|problem| format!("--record: {problem}"))?;
-        let recorder = Self { upstream, script: Mutex::default(), file };
+        let script = Script { strict: true, ..Script::default() };
+        let recorder = Self { upstream, script: Mutex::new(script), file, passed: Mutex::default() };
         // At the start rather than after the first exchange: a file that cannot be written is noticed.
         recorder.write()?;
         Ok(recorder)
@@ -47,18 +72,34 @@ impl Recorder {
         Router::new().fallback(forward).with_state(self)
     }
 
-    fn add(&self, rule: Rule) -> Result<(), String> {
+    /// What was asked, where its answer is recorded.
+    fn question(&self, method: &Method, path: &str, body: &[u8]) -> Option<Question> {
+        let Some(face) = Face::of(method, path) else {
+            self.pass(method, path);
+            return None;
+        };
+        let question = Question::read(face, body);
+        question.map_err(|why| tracing::warn!("{path}: a request is handed on and not recorded: {why}")).ok()
+    }
+
+    /// Says once that this path is not recorded.
+    fn pass(&self, method: &Method, path: &str) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever asks for ever other paths gets no ever longer list.
+        if passed.len() < PATHS_MAX && passed.insert(format!("{method} {path}")) {
+            tracing::warn!("{method} {path} is handed on and not recorded: a script has no answers to it");
+        }
+    }
+
+    fn add(&self, exchange: Exchange) -> Result<(), String> {
         {
             let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-            let model = rule.when.model.clone().unwrap_or_default();
-            if !model.is_empty() && script.models.iter().all(|known| known.name != model) {
-                script.models.push(ModelScript::new(model));
+            let longer = with(script.clone(), exchange);
+            // Now rather than by whoever plays it: nothing else in the file is to be lost for it.
+            if let Some((key, message)) = read::check(&longer).into_iter().next() {
+                return Err(format!("an answer was not recorded: {key} {message}"));
             }
-            script.strict = true;
-            match script.rules.iter_mut().find(|known| known.when == rule.when) {
-                Some(known) => known.reply.0.extend(rule.reply.0),
-                None => script.rules.push(rule),
-            }
+            *script = longer;
         }
         self.write()
     }
@@ -67,6 +108,31 @@ impl Recorder {
         let text = self.script.lock().unwrap_or_else(PoisonError::into_inner).to_toml();
         let text = text.map_err(|error| error.to_string())?;
         std::fs::write(&self.file, text).map_err(|error| format!("{}: {error}", self.file.display()))
+    }
+}
+
+/// The script with one more exchange.
+fn with(mut script: Script, exchange: Exchange) -> Script {
+    let Exchange { model, rules, first } = exchange;
+    if !model.is_empty() && script.models.iter().all(|known| known.name != model) {
+        let model = ModelScript { context_len: CONTEXT_LEN, max_tokens: CONTEXT_LEN, ..ModelScript::new(model) };
+        script.models.push(model);
+    }
+    for rule in rules {
+        let at = script.rules.len();
+        put(&mut script.rules, at, rule);
+    }
+    if let Some(rule) = first {
+        put(&mut script.rules, 0, rule);
+    }
+    script
+}
+
+/// Puts a rule there, or its replies behind those of the same requests.
+fn put(rules: &mut Vec<Rule>, at: usize, rule: Rule) {
+    match rules.iter_mut().find(|known| known.when == rule.when) {
+        Some(known) => known.reply.0.extend(rule.reply.0),
+        None => rules.insert(at, rule),
     }
 }
 
@@ -80,7 +146,7 @@ async fn forward(State(recorder): State<Arc<Recorder>>, request: Request) -> Res
 async fn exchange(recorder: &Arc<Recorder>, request: Request) -> Result<Response, String> {
     let (mut head, body) = request.into_parts();
     let body = Limited::new(body, BODY_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
-    let question = (head.method == Method::POST && head.uri.path() == CHAT).then(|| Question::read(&body)).flatten();
+    let question = recorder.question(&head.method, head.uri.path(), &body);
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     head.uri = recorder.upstream.path(path).parse().map_err(|error| format!("{path}: {error}"))?;
     for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, ACCEPT_ENCODING] {
@@ -98,11 +164,10 @@ async fn exchange(recorder: &Arc<Recorder>, request: Request) -> Result<Response
     let outgoing = hyper::Request::from_parts(head, Full::<Bytes>::from(body));
     let response = sender.send_request(outgoing).await.map_err(|error| error.to_string())?;
     let (mut head, body) = response.into_parts();
-    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     for name in [CONNECTION, TRANSFER_ENCODING] {
         head.headers.remove(name);
     }
-    let answer = question.map(|question| (question, Answer::new(head.status.as_u16(), retry_after, asked)));
+    let answer = question.map(|question| Answer::new(question, head.status.as_u16(), &head.headers, asked));
     let watched = Watched { body, answer, recorder: Arc::clone(recorder), _sender: sender };
     let body = stream::unfold(watched, async |mut watched| {
         let frame = watched.body.frame().await;
@@ -112,9 +177,12 @@ async fn exchange(recorder: &Arc<Recorder>, request: Request) -> Result<Response
                 return None;
             }
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(error)) => return Some((Err(error), watched)),
+            Some(Err(error)) => {
+                watched.broke(&error);
+                return Some((Err(error), watched));
+            }
         };
-        if let Some((_, answer)) = &mut watched.answer {
+        if let Some(answer) = &mut watched.answer {
             answer.push(&data);
         }
         // Whoever knows the length of a body does not ask for more after its last byte.
@@ -129,7 +197,8 @@ async fn exchange(recorder: &Arc<Recorder>, request: Request) -> Result<Response
 /// An answer on its way, and the connection that it comes over.
 struct Watched {
     body: hyper::body::Incoming,
-    answer: Option<(Question, Answer)>,
+    /// `None` once it was written down, or where it is not to be.
+    answer: Option<Answer>,
     recorder: Arc<Recorder>,
     _sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
 }
@@ -137,18 +206,17 @@ struct Watched {
 impl Watched {
     /// Writes the exchange down, which is complete.
     fn keep(&mut self) {
-        let Some((question, answer)) = self.answer.take() else { return };
-        let kept = match answer.finish() {
-            Ok(reply) => self.recorder.add(Rule::new(question.when(), reply)),
-            Err(error) => Err(format!("an answer was not recorded: {error}")),
-        };
-        if let Err(error) = kept {
+        let Some(answer) = self.answer.take() else { return };
+        let exchange = answer.finish().map_err(|why| format!("an answer was not recorded: {why}"));
+        if let Err(error) = exchange.and_then(|exchange| self.recorder.add(exchange)) {
             tracing::warn!("{error}");
         }
     }
-}
 
-/// The time since then, as a script has it.
-pub(super) fn since(then: Instant) -> Time {
-    Time(then.elapsed())
+    /// The other server has cut it off.
+    fn broke(&mut self, error: &hyper::Error) {
+        if self.answer.take().is_some() {
+            tracing::warn!("an answer was not recorded: it broke off: {error}");
+        }
+    }
 }

@@ -1,0 +1,37 @@
+//! What is told of an answer's tokens, where a script knows better than the mock.
+
+use backend::Usage;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is told of tokens, instead of what is counted: another server counts with another vocabulary. What is not given
+/// is counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct UsageScript {
+    /// Tokens of the prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u32>,
+    /// Of these, the ones that the engine remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u32>,
+    /// Tokens of the answer. A request that allows as many gets all of the reply, however many tokens the mock makes of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_tokens: Option<u32>,
+}
+
+impl UsageScript {
+    /// Whether everything is counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is told where this was counted.
+    pub(crate) fn told(&self, counted: Usage) -> Usage {
+        Usage {
+            prompt_tokens: self.prompt_tokens.unwrap_or(counted.prompt_tokens),
+            cached_tokens: self.cached_tokens.unwrap_or(counted.cached_tokens),
+            completion_tokens: self.completion_tokens.unwrap_or(counted.completion_tokens),
+        }
+    }
+}

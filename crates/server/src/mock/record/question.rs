@@ -1,0 +1,133 @@
+//! What was asked, as far as a rule can match it.
+//!
+//! It is read as the server that plays the script will read it, so what that would refuse is not recorded.
+
+use backend::{Chat, Prompt, Role};
+use backend_mock::When;
+use serving::Input;
+
+use super::face::Face;
+use crate::edison::instructions::{ANSWERS, PLANS};
+use crate::limits::HttpLimits;
+use crate::routes::edison;
+use crate::validate::{self, BadRequest, Pictures};
+
+/// What was asked.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) face: Face,
+    /// The model that was asked for. EDISON's clients name none.
+    pub(super) model: Option<String>,
+    /// What each choice of the answer is an answer to, or each vector, by its index.
+    pub(super) whens: Vec<When>,
+    /// Choices of each prompt.
+    pub(super) per_prompt: usize,
+    /// What each choice begins with, because the client wants to hear its prompt again.
+    pub(super) echoes: Vec<String>,
+}
+
+impl Question {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// Why no script can answer it.
+    pub(super) fn read(face: Face, body: &[u8]) -> Result<Self, String> {
+        let messages_max = HttpLimits::default().messages_max;
+        let refused = |error: BadRequest| error.message;
+        let mut pictures = Pictures::default();
+        match face {
+            Face::Chat => {
+                let chat = validate::chat(body, messages_max, &mut pictures).map_err(refused)?;
+                Ok(Self::chat(face, chat.asked.model, &chat.conversation, chat.asked.choices as usize))
+            }
+            Face::Messages => {
+                let asked = validate::anthropic_messages(body, messages_max, &mut pictures).map_err(refused)?;
+                Ok(Self::chat(face, asked.asked.model, &asked.conversation, 1))
+            }
+            Face::Responses => {
+                let asked = validate::responses(body, messages_max, &mut pictures).map_err(refused)?;
+                Ok(Self::chat(face, asked.asked.model, &asked.conversation, 1))
+            }
+            Face::Completions => {
+                let asked = validate::completion(body).map_err(refused)?;
+                let prompts = texts(asked.prompts)?;
+                let per_prompt = asked.asked.choices as usize;
+                let several = |text: &String| std::iter::repeat_n(text.clone(), per_prompt);
+                let prompts: Vec<String> = prompts.iter().flat_map(several).collect();
+                let model = Some(asked.asked.model);
+                // No message of a user: a text that is continued, and not a chat of the same words.
+                let when = |text: &String| When { turn: Some(0), ..of(model.clone(), text.clone()) };
+                let whens = prompts.iter().map(when).collect();
+                let echoes = if asked.echo { prompts } else { Vec::new() };
+                Ok(Self { face, model, whens, per_prompt, echoes })
+            }
+            Face::Embeddings => {
+                let asked = validate::embeddings(body).map_err(refused)?;
+                let model = Some(asked.model);
+                let when = |text| When { embedding: true, ..of(model.clone(), text) };
+                let whens = texts(asked.inputs)?.into_iter().map(when).collect();
+                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new() })
+            }
+            Face::Edison => {
+                let asked = edison::ask(body, messages_max, &mut pictures)
+                    .map_err(|_| "it is no chat of EDISON's".to_owned())?;
+                let earlier = asked.earlier().iter().filter(|message| message.role == Role::User).count();
+                let when = When {
+                    turn: u32::try_from(earlier + 1).ok(),
+                    images: some(asked.images.len()),
+                    // No client of another face is told this.
+                    system_contains: Some(ANSWERS.to_owned()),
+                    ..of(None, asked.message)
+                };
+                Ok(Self { face, model: None, whens: vec![when], per_prompt: 1, echoes: Vec::new() })
+            }
+        }
+    }
+
+    fn chat(face: Face, model: String, chat: &Chat, choices: usize) -> Self {
+        let messages = chat.messages.as_slice();
+        let said = |role: Role| messages.iter().filter(move |message| message.role == role);
+        let system: Vec<&str> = said(Role::System).map(|message| message.content.as_str()).collect();
+        let result = messages.last().filter(|message| message.role == Role::Tool);
+        // Both the question and the results of its tools have the same last words of the user.
+        let may_have_results = result.is_some() || chat.may_call();
+        let when = When {
+            model: Some(model.clone()),
+            user: said(Role::User).next_back().map(|message| message.content.clone()),
+            // Also where there is none: EDISON's clients may say the same, and the model is told more then.
+            system: Some(system.join("\n")),
+            turn: u32::try_from(said(Role::User).count()).ok(),
+            after_tool: may_have_results.then_some(result.is_some()),
+            result: result.map(|message| message.content.clone()),
+            images: some(messages.iter().map(|message| message.images.len()).sum()),
+            ..When::default()
+        };
+        Self { face, model: Some(model), whens: vec![when; choices], per_prompt: choices, echoes: Vec::new() }
+    }
+
+    /// What the call for the steps of the work asks that this is an answer to.
+    pub(super) fn of_plan(&self) -> When {
+        let user = self.whens.first().and_then(|when| when.user.clone());
+        When { user, system_contains: Some(PLANS.to_owned()), ..When::default() }
+    }
+}
+
+fn of(model: Option<String>, user: String) -> When {
+    When { model, user: Some(user), ..When::default() }
+}
+
+/// How many, if any.
+fn some(count: usize) -> Option<u32> {
+    u32::try_from(count).ok().filter(|count| *count > 0)
+}
+
+/// Tokens are of the vocabulary of the server that is recorded, and say nothing to another one.
+fn texts(inputs: Vec<Input>) -> Result<Vec<String>, String> {
+    let text = |input| match input {
+        Input::Prompt(Prompt::Text(text)) => Ok(text),
+        Input::Prompt(Prompt::Chat(_)) | Input::Tokens(_) => {
+            Err("it gives tokens, which are of that server's vocabulary; give texts".to_owned())
+        }
+    };
+    inputs.into_iter().map(text).collect()
+}
