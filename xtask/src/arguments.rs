@@ -32,12 +32,15 @@ cargo xtask COMMAND
   bench    locks [--svg DIR]
                             time the lock beside other locks, and draw the results
   bench    core             count the steps of the lock's core that are checked in a second
-  bench    engine -- raw|lanes|models|reuse FILE
+  bench    engine [--no-install] -- raw|lanes|models|reuse FILE
                             time the engine on a model: beside a bare loop over llama.cpp, with several
                             lanes, beside other models, and with prompts that begin alike
   bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
                             put the same load on a server and on another one, in turns
   bench    engine -- soak   half an hour of clients that leave and models that go
+  bench    http [-- cost|crowd]
+                            what a completion and a streamed token cost beside a bare server, or what
+                            10,000 connections do that are opened and left
   check    [--no-install] [--complete]
                             run `edison check` on our server, which must pass, and on servers with
                             planted faults, which must not; with --complete on every fault
@@ -52,8 +55,8 @@ cargo xtask COMMAND
                             `sim --help` lists all of it
   sdk      [--no-install]   run the official OpenAI client for Python against the server
 
-serve, test, ci, check, timing, verify, canaries and sdk first look for the tools that building llama.cpp takes (a C++ compiler, cmake, make,
-libclang, git). What is missing is installed with the system's package manager, after saying what,
+serve, test, ci, check, timing, verify, canaries, sdk and bench engine first look for the tools that building llama.cpp takes
+(a C++ compiler, cmake, make, libclang, git). What is missing is installed with the system's package manager, after saying what,
 why and how; with --no-install the command is only printed. When nothing is missing, nothing is
 printed.
 ";
@@ -70,7 +73,7 @@ pub(crate) enum Command {
     Fuzz { cases: Option<u64>, seed: Option<String>, filter: Option<String> },
     Mutants { base: Option<String>, filter: Option<String> },
     Planted { filter: Option<String> },
-    Bench { what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
+    Bench { install: bool, what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
     Canaries { install: bool },
     Sim { rest: Vec<String> },
     Check { install: bool, complete: bool },
@@ -106,8 +109,8 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "mutants" => Command::Mutants { base: words.value("--in-diff")?, filter: words.filter()? },
         "planted" => Command::Planted { filter: words.filter()? },
         "bench" => {
-            let pictures = words.value("--svg")?;
-            Command::Bench { what: words.take_names(), pictures, rest: words.take_rest() }
+            let (install, pictures) = (words.install(), words.value("--svg")?);
+            Command::Bench { install, what: words.take_names(), pictures, rest: words.take_rest() }
         }
         "canaries" => Command::Canaries { install: words.install() },
         "sim" => Command::Sim { rest: words.take_all() },
@@ -215,7 +218,7 @@ impl Words {
         let hint = match self.command.as_str() {
             "serve" => ": arguments for the server go after `--`",
             "test" => ": arguments for `cargo test` go after `--`",
-            "loom" | "shuttle" | "mutants" | "planted" => ": part of a name goes after `--`",
+            "loom" | "shuttle" | "fuzz" | "mutants" | "planted" => ": part of a name goes after `--`",
             _ => "",
         };
         Err(Failure::usage(format!("`{}` does not know `{word}`{hint}", self.command)))
@@ -272,9 +275,9 @@ mod tests {
         assert_eq!(parsed("mutants -- slab.rs"), Ok(Command::Mutants { base: None, filter }));
         assert_eq!(parsed("planted -- waker"), Ok(Command::Planted { filter: Some("waker".to_owned()) }));
         let what = vec!["locks".to_owned()];
-        assert_eq!(parsed("bench locks"), Ok(Command::Bench { what: what.clone(), pictures: None, rest: vec![] }));
-        let pictures = Some("pictures".to_owned());
-        assert_eq!(parsed("bench locks --svg pictures"), Ok(Command::Bench { what, pictures, rest: vec![] }));
+        let bench = |pictures| Command::Bench { install: true, what: what.clone(), pictures, rest: vec![] };
+        assert_eq!(parsed("bench locks"), Ok(bench(None)));
+        assert_eq!(parsed("bench locks --svg pictures"), Ok(bench(Some("pictures".to_owned()))));
     }
 
     #[test]
@@ -327,13 +330,40 @@ mod tests {
     }
 
     #[test]
-    fn help_names_every_command_and_every_step() {
-        let commands = [
-            "serve", "test", "ci", "loom", "shuttle", "fuzz", "mutants", "planted", "bench", "canaries", "check",
-            "sim", "sdk",
-        ];
-        for name in commands.into_iter().chain(crate::ci::names()) {
+    fn whoever_forgets_the_dashes_is_told_where_a_filter_goes() {
+        for command in ["loom", "shuttle", "fuzz", "mutants", "planted"] {
+            let failure = parsed(&format!("{command} cancel")).expect_err(command);
+            assert!(failure.message().contains("goes after `--`"), "{command}");
+        }
+    }
+
+    const COMMANDS: [&str; 15] = [
+        "serve", "test", "ci", "loom", "shuttle", "fuzz", "mutants", "planted", "bench", "check", "canaries", "timing",
+        "verify", "sim", "sdk",
+    ];
+
+    #[test]
+    fn help_names_every_command_every_benchmark_and_every_step() {
+        let benches = crate::bench::NAMES.map(|name| format!("bench    {name}"));
+        for entry in COMMANDS.map(str::to_owned).iter().chain(&benches) {
+            assert!(HELP.lines().any(|line| line.starts_with(&format!("  {entry} "))), "{entry}");
+        }
+        for name in crate::ci::names() {
             assert!(HELP.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn contributing_names_every_command_every_benchmark_and_every_step() {
+        let page = include_str!("../../CONTRIBUTING.md");
+        let benches = crate::bench::NAMES.map(|name| format!("bench {name}"));
+        for entry in COMMANDS.map(str::to_owned).iter().chain(&benches) {
+            let is_named = |line: &str| line.contains(&format!("cargo xtask {entry}"));
+            assert!(page.lines().any(is_named), "{entry}");
+        }
+        let steps = page.lines().find(|line| line.contains("cargo xtask ci STEP")).expect("a row on the steps");
+        for name in crate::ci::names() {
+            assert!(steps.split([' ', '`', ',']).any(|word| word == name), "{name}");
         }
     }
 }

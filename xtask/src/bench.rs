@@ -3,11 +3,14 @@
 
 use crate::checkers::target_directory;
 use crate::failure::{Failure, Outcome};
-use crate::{cargo, enumerate};
+use crate::{cargo, enumerate, setup};
+
+/// The benchmarks.
+pub(crate) const NAMES: [&str; 4] = ["locks", "core", "engine", "http"];
 
 /// Builds the benchmark and becomes it. It draws its pictures into the folder `pictures`, by default one in the target
-/// directory.
-pub(crate) fn run(what: &[String], pictures: Option<String>, rest: &[String]) -> Outcome {
+/// directory. `install` is about the tools that building the engine takes.
+pub(crate) fn run(install: bool, what: &[String], pictures: Option<String>, rest: &[String]) -> Outcome {
     let pictures = pictures.map_or_else(|| target_directory("bench"), Into::into);
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["locks"] => {
@@ -16,7 +19,9 @@ pub(crate) fn run(what: &[String], pictures: Option<String>, rest: &[String]) ->
         ["core"] => enumerate::run(),
         ["engine"] => {
             // The whole workspace, so that the engine is built once for everything.
-            let bench = cargo::build(&mut cargo::cargo("build --release --workspace"), "engine-bench")?;
+            let mut build = cargo::cargo("build --release --workspace");
+            setup::check(install)?.apply(&mut build);
+            let bench = cargo::build(&mut build, "engine-bench")?;
             cargo::become_program(cargo::program_at_root(&bench).args(rest))
         }
         ["http"] => {
@@ -24,7 +29,7 @@ pub(crate) fn run(what: &[String], pictures: Option<String>, rest: &[String]) ->
             let rest = if rest.is_empty() { &["cost".to_owned()] } else { rest };
             cargo::become_program(cargo::program_at_root(&bench).args(rest))
         }
-        _ => Err(Failure::usage("`bench` takes the name of a benchmark: `locks`, `core`, `engine` or `http`")),
+        _ => Err(Failure::usage(format!("`bench` takes the name of a benchmark: {}", NAMES.join(", ")))),
     }
 }
 
@@ -36,7 +41,7 @@ mod tests {
     fn a_benchmark_that_does_not_exist_is_refused() {
         for names in [&[][..], &["models"], &["locks", "models"]] {
             let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-            assert!(run(&names, None, &[]).unwrap_err().message().contains("`locks`"), "{names:?}");
+            assert!(run(false, &names, None, &[]).unwrap_err().message().contains("locks, core"), "{names:?}");
         }
     }
 }

@@ -126,6 +126,7 @@ fn deny(_: &Tools) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::Command;
 
     fn chosen_names(names: &[&str]) -> Vec<&'static str> {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -150,5 +151,41 @@ mod tests {
     fn an_unknown_step_is_named() {
         let failure = chosen(&["fmt".to_owned(), "tests".to_owned()]).err().expect("there is no such step");
         assert!(failure.message().contains("`tests`"));
+    }
+
+    const WORKFLOWS: [&str; 2] =
+        [include_str!("../../.github/workflows/ci.yml"), include_str!("../../.github/workflows/nightly.yml")];
+
+    /// What follows `cargo xtask` on the lines of both workflows.
+    fn runs() -> impl Iterator<Item = Vec<String>> {
+        let lines = WORKFLOWS.into_iter().flat_map(str::lines).filter(|line| !line.trim_start().starts_with('#'));
+        let runs = lines.filter_map(|line| line.split_once("cargo xtask "));
+        runs.map(|(_, words)| words.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn every_command_of_the_workflows_is_understood() {
+        assert!(runs().count() > 10, "this test no longer finds them");
+        for words in runs() {
+            let understood = match crate::arguments::parse(&words) {
+                Ok(Command::Bench { what, .. }) => what.iter().all(|name| crate::bench::NAMES.contains(&name.as_str())),
+                // The steps of a matrix are judged below.
+                Ok(Command::Ci { steps, .. }) => steps[0].starts_with('$') || chosen(&steps).is_ok(),
+                command => command.is_ok(),
+            };
+            assert!(understood, "{words:?}");
+        }
+    }
+
+    /// The steps of a change stand in a line of their own, `step: [clippy, docs]`, or behind the command.
+    #[test]
+    fn every_step_runs_in_a_workflow() {
+        let listed = WORKFLOWS.into_iter().flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("step: ["));
+        let listed = listed.flat_map(|line| line.trim_end_matches(']').split(", ").map(str::to_owned));
+        let named = runs().filter(|words| words[0] == "ci").flatten();
+        let runs = listed.chain(named).collect::<Vec<_>>();
+        for step in STEPS {
+            assert!(runs.iter().any(|word| word == step.name), "{}", step.name);
+        }
     }
 }

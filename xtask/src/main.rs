@@ -62,7 +62,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Fuzz { cases, seed, filter } => fuzz::run(cases, seed.as_deref(), filter.as_deref()),
         Command::Mutants { base, filter } => mutants::run(base.as_deref(), filter.as_deref()),
         Command::Planted { filter } => planted::run(filter.as_deref()),
-        Command::Bench { what, pictures, rest } => bench::run(&what, pictures, &rest),
+        Command::Bench { install, what, pictures, rest } => bench::run(install, &what, pictures, &rest),
         Command::Canaries { install } => canaries::run(install),
         Command::Sim { rest } => sim::run(&rest),
         Command::Check { install, complete } => check::run(install, complete),
