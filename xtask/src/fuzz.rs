@@ -10,6 +10,10 @@ use crate::{cargo, libtest};
 /// What the server is built with: no engine, so that nothing of llama.cpp is compiled.
 const BUILD: &str = "test --no-run --package server --no-default-features --features mock";
 
+/// What tells the fuzzers how long, and what to draw from.
+const CASES_VARIABLE: &str = "EDISON_FUZZ_CASES";
+const SEED_VARIABLE: &str = "EDISON_FUZZ_SEED";
+
 /// A program of tests, some of which are fuzzers.
 struct Program {
     /// How cargo is asked for it.
@@ -27,16 +31,17 @@ const PROGRAMS: [Program; 2] = [
 /// Builds the fuzzers and runs those whose name contains `filter`; `cases` are those of each, and `seed`, in base 16, is
 /// what they are drawn from.
 pub(crate) fn run(cases: Option<u64>, seed: Option<&str>, filter: Option<&str>) -> Outcome {
-    let is_seed = |seed: &str| u64::from_str_radix(seed, 16).is_ok();
-    if seed.is_some_and(|seed| !is_seed(seed)) {
-        return Err(Failure::usage("`--seed` takes a number of up to 16 digits in base 16"));
-    }
+    seed.map_or(Ok(()), read)?;
     let mut runs = Vec::new();
     for Program { target, name, fuzzers } in PROGRAMS {
         let program = cargo::build(&mut cargo::cargo(&format!("{BUILD} {target}")), name)?;
         let listed = cargo::capture(cargo::program_at_root(&program).arg("--list"))?;
         let mut tests = libtest::listed(&String::from_utf8_lossy(&listed.stdout));
-        tests.retain(|test| test.starts_with(fuzzers) && filter.is_none_or(|filter| test.contains(filter)));
+        tests.retain(|test| test.starts_with(fuzzers));
+        if tests.is_empty() {
+            return Err(Failure::new(format!("`{name}` has no fuzzer `{fuzzers}`: was it moved?")));
+        }
+        tests.retain(|test| filter.is_none_or(|filter| test.contains(filter)));
         if !tests.is_empty() {
             runs.push((program, tests));
         }
@@ -47,14 +52,42 @@ pub(crate) fn run(cases: Option<u64>, seed: Option<&str>, filter: Option<&str>) 
     runs.iter().try_for_each(|(program, tests)| one(program, tests, cases, seed))
 }
 
+/// Refuses a seed that the fuzzers could not read.
+fn read(seed: &str) -> Outcome {
+    let refused = |_| Failure::usage("`--seed` takes a number of up to 16 digits in base 16");
+    u64::from_str_radix(seed, 16).map(drop).map_err(refused)
+}
+
 fn one(program: &Path, tests: &[String], cases: Option<u64>, seed: Option<&str>) -> Outcome {
     let mut command = cargo::program_at_root(program);
     command.args(tests).args(["--exact", "--nocapture"]);
     if let Some(cases) = cases {
-        command.env("EDISON_FUZZ_CASES", cases.to_string());
+        command.env(CASES_VARIABLE, cases.to_string());
     }
     if let Some(seed) = seed {
-        command.env("EDISON_FUZZ_SEED", seed);
+        command.env(SEED_VARIABLE, seed);
     }
     cargo::run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else the long run would be the short one again, and green.
+    #[test]
+    fn the_fuzzers_read_what_they_are_told() {
+        let reader = include_str!("../../crates/server/tests/fuzz/run.rs");
+        for variable in [CASES_VARIABLE, SEED_VARIABLE] {
+            assert!(reader.contains(&format!("\"{variable}\"")), "{variable}");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_a_number_in_base_16() {
+        assert_eq!(["5eed", "0123456789abcdef"].map(read), [Ok(()), Ok(())]);
+        for seed in ["xyz", "", "0x5eed", "12345678901234567"] {
+            assert!(read(seed).unwrap_err().message().contains("base 16"), "{seed:?}");
+        }
+    }
 }
