@@ -14,8 +14,8 @@ use serde_json::Value;
 const COMMANDS: &[&str] =
     &["build --workspace", "test --workspace", "check --workspace --all-targets", "doc --workspace --no-deps"];
 
-/// The identities of the runs of the engine's build script that `command` needs.
-fn engine_builds(command: &str) -> BTreeSet<u64> {
+/// What cargo would compile for `command`: its units, of which each names those that it needs by their place.
+pub(crate) fn units(command: &str) -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(command.split(' '))
         // The plan without the work. It is not stable yet, but the toolchain is pinned.
@@ -27,14 +27,19 @@ fn engine_builds(command: &str) -> BTreeSet<u64> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo {command}: {complaint}");
     let graph: Value = serde_json::from_slice(&output.stdout).expect("a unit graph is JSON");
-    let units = graph["units"].as_array().expect("a unit graph lists its units");
+    graph["units"].as_array().expect("a unit graph lists its units").clone()
+}
+
+/// The identities of the runs of the engine's build script that `command` needs.
+fn engine_builds(command: &str) -> BTreeSet<u64> {
+    let units = units(command);
     let is_engine = |unit: &Value| {
         let package = unit["pkg_id"].as_str().unwrap_or_default();
         package.contains("llama-cpp-sys-2@") && unit["mode"] == "run-custom-build"
     };
     let mut known = HashMap::new();
     let engines = (0..units.len()).filter(|at| is_engine(&units[*at]));
-    engines.map(|at| identity(units, at, &mut known)).collect()
+    engines.map(|at| identity(&units, at, &mut known)).collect()
 }
 
 /// A number that two units share if cargo would share what they make.

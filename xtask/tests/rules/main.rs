@@ -2,6 +2,7 @@
 //!
 //! Each rule is data with a reason, and a checker that is itself shown a violation.
 
+mod bans;
 mod dependencies;
 mod engine;
 mod files;
