@@ -11,8 +11,8 @@ use clap::Args;
 use futures_util::future::join_all;
 use serving::{Class, Progress, Request, Service};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
-use crate::clock::Start;
 use crate::{load, servers};
 
 const BODY: &str =
@@ -113,7 +113,7 @@ async fn rows() -> Result<Vec<Row>, String> {
 
 /// Requests in a second of the service, without HTTP.
 async fn alone(service: Service, n_clients: usize, time: Duration) -> f64 {
-    let begun = Start::now();
+    let begun = Instant::now();
     let clients = (0..n_clients).map(|_| {
         let service = service.clone();
         tokio::spawn(async move {
@@ -157,11 +157,11 @@ fn streams(arguments: &Arguments, server: &Runtime, client: &Runtime) -> Result<
     let (service, _) = server.block_on(servers::service(1, tokens))?;
     let mut times = [("hyper, bare", vec![]), ("the app", vec![]), ("the service alone, without HTTP", vec![])];
     for _ in 0..arguments.rounds {
-        times[0].1.push(nanos(client.block_on(load::stream(bare, &request))?, tokens));
-        times[1].1.push(nanos(client.block_on(load::stream(whole, &request))?, tokens));
+        times[0].1.push(nanos(client.block_on(load::stream(bare, &request, tokens))?, tokens));
+        times[1].1.push(nanos(client.block_on(load::stream(whole, &request, tokens))?, tokens));
         let service = service.clone();
         let alone = server.spawn(async move {
-            let begun = Start::now();
+            let begun = Instant::now();
             (ask(&service).await, begun.elapsed())
         });
         let (n, time) = server.block_on(alone).map_err(|error| error.to_string())?;

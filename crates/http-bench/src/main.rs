@@ -4,7 +4,6 @@
 //! believe the ratios. What is shown is the median of the rounds.
 
 mod child;
-mod clock;
 mod cost;
 mod crowd;
 mod load;
@@ -26,7 +25,7 @@ struct Cli {
 enum What {
     /// What a completion and a streamed token cost beside a bare hyper server, layer by layer
     Cost(cost::Arguments),
-    /// What connections do that are opened and left, ten thousand of them
+    /// What connections do that are opened and left, by default 10,000 of each kind
     Crowd(crowd::Arguments),
     /// The server that `crowd` looks at
     #[command(hide = true)]
