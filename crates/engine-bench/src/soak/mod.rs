@@ -1,9 +1,10 @@
-//! A soak: hours of requests in minutes, with clients that leave and models that go, and what the process has afterwards.
+//! A soak: tens of thousands of requests in minutes, with clients that leave and models that go, and what the process has
+//! afterwards.
 //!
 //! In each phase clients of every kind ask at random, from a seed; then all models are let go, and what the server has at
 //! rest is written down: memory, threads, open files. Threads and files must be no more than after the first phase. Memory
-//! goes up for some phases, because an allocator keeps what it was given in pieces of the sizes that were asked for; so the end
-//! is held against the first half. (Many loads of one model alone reach their most after about 300.)
+//! may go up at first, because an allocator keeps what it was given in pieces of the sizes that were asked for; so the end is
+//! held against the first half. (Seven phases of two minutes, with one heap: 136, 152, and then 107 MiB five times.)
 
 mod clients;
 mod process;
