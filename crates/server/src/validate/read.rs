@@ -22,21 +22,28 @@ pub(super) fn generation<T: DeserializeOwned>(
 ) -> Result<(GenerationFields, T), BadRequest> {
     match at_once::generation(body) {
         Some(read) => Ok(read),
-        None => field_by_field(body, rules),
+        None => generation_field_by_field(body, rules),
     }
 }
 
 /// Reads a request of another kind in the same way.
 pub(super) fn request<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<T, BadRequest> {
-    if let Some(read) = at_once::request(body) {
-        return Ok(read);
+    match at_once::request(body) {
+        Some(read) => Ok(read),
+        None => request_field_by_field(body, rules),
     }
+}
+
+fn request_field_by_field<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<T, BadRequest> {
     let mut fields = object(body)?;
     unsupported::take_out(&mut fields, rules)?;
     typed(Value::Object(fields), pass_over)
 }
 
-fn field_by_field<T: DeserializeOwned>(body: &[u8], rules: &[Rule]) -> Result<(GenerationFields, T), BadRequest> {
+fn generation_field_by_field<T: DeserializeOwned>(
+    body: &[u8],
+    rules: &[Rule],
+) -> Result<(GenerationFields, T), BadRequest> {
     let mut fields = object(body)?;
     unsupported::take_out(&mut fields, rules)?;
     let fields = Value::Object(fields);
