@@ -105,14 +105,15 @@ fn is_http(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
+/// A pixel, in base64.
+#[cfg(test)]
+pub(super) const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+
 #[cfg(test)]
 mod tests {
     use backend::Image;
 
-    use super::{Met, PICTURES_MAX, Pictures};
-
-    /// A pixel.
-    const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+    use super::{DOT, Met, PICTURES_MAX, Pictures};
 
     #[test]
     fn pictures_come_in_data_urls_and_in_base64() {

@@ -40,7 +40,8 @@ pub(crate) fn detokenize(body: &[u8]) -> Result<(Option<String>, Vec<TokenId>), 
     Ok((some(request.model)?, input::tokens("tokens", tokens)?))
 }
 
-/// Reads and checks the body of `/apply-template`: the model, and the conversation.
+/// Reads and checks the body of `/apply-template`: the model, and the conversation, which is without pictures: the text would
+/// not show that there were any.
 pub(crate) fn template(
     body: &[u8],
     messages_max: usize,
@@ -49,6 +50,10 @@ pub(crate) fn template(
     let request: TemplateRequest = read::request(body, unsupported::CHAT)?;
     let (model, tools) = (some(request.model)?, tools::tools(request.tools)?);
     let messages = messages::check(request.messages, messages_max, pictures)?;
+    if let Some(index) = messages.iter().position(|message| !message.images.is_empty()) {
+        let path = format!("messages[{index}].content");
+        return Err(BadRequest::about(&path, "has a picture, for which a text has no place: leave it out"));
+    }
     Ok((model, Chat { messages, tools, ..Chat::default() }))
 }
 
@@ -59,10 +64,11 @@ fn some(name: Option<String>) -> Result<Option<String>, BadRequest> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{detokenize, template, tokenize};
     use crate::limits::TOKENS_MAX;
+    use crate::validate::pictures::DOT;
     use crate::validate::{BadRequest, Pictures};
 
     #[test]
@@ -71,6 +77,9 @@ mod tests {
         let tokenize: Refuse = |body| tokenize(body).err();
         let detokenize: Refuse = |body| detokenize(body).err();
         let template: Refuse = |body| template(body, 9, &mut Pictures::default()).err();
+        let dot = format!("data:image/gif;base64,{DOT}");
+        let picture = json!([{"type": "image_url", "image_url": {"url": dot}}]);
+        let user = |content: Value| json!({"role": "user", "content": content});
         let rows = [
             (tokenize, json!({}), "content"),
             (tokenize, json!({"content": 7}), "content"),
@@ -79,7 +88,8 @@ mod tests {
             (detokenize, json!({"tokens": [-1]}), "tokens[0]"),
             (detokenize, json!({"tokens": vec![1; TOKENS_MAX + 1]}), "tokens"),
             (template, json!({"messages": []}), "messages"),
-            (template, json!({"messages": [{"role": "user", "content": "a"}], "tools": [{}]}), "tools[0].type"),
+            (template, json!({"messages": [user(json!("a"))], "tools": [{}]}), "tools[0].type"),
+            (template, json!({"messages": [user(json!("a")), user(picture)]}), "messages[1].content"),
         ];
         for (refuse, body, param) in rows {
             let refused = refuse(body.to_string().as_bytes());
