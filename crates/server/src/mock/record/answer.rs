@@ -33,9 +33,8 @@ pub(super) struct Answer {
 pub(super) struct Exchange {
     /// The model that the script needs.
     pub(super) model: String,
+    /// For each choice, or each vector; behind them for the call that planned it, where there was one.
     pub(super) rules: Vec<Rule>,
-    /// One that has to be looked at before those that are there: they have fewer conditions.
-    pub(super) first: Option<Rule>,
 }
 
 impl Answer {
@@ -118,9 +117,9 @@ impl Answer {
         let replies = if self.status >= 400 { Ok(self.refusals()) } else { self.replies() };
         let (replies, plan) = (replies?, self.told.plan().map(|plan| Rule::new(self.question.of_plan(), plan)));
         let rules = self.question.whens.into_iter().zip(replies);
-        let rules = rules.map(|(when, reply): (When, ReplyScript)| Rule::new(when, reply)).collect();
+        let rules = rules.map(|(when, reply): (When, ReplyScript)| Rule::new(when, reply)).chain(plan).collect();
         let model = self.question.model.or_else(|| self.told.model()).unwrap_or_default();
-        Ok(Exchange { model, rules, first: plan })
+        Ok(Exchange { model, rules })
     }
 
     /// A status instead of an answer, for each choice: they are asked for one by one.

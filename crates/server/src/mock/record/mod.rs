@@ -16,14 +16,13 @@ mod responses;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use backend_mock::Rule;
 use check::Target;
 use futures_util::stream;
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -61,10 +60,9 @@ impl Recorder {
     pub(super) fn new(url: &str, file: PathBuf) -> Result<Self, String> {
         let upstream = Target::at(url, None).map_err(|problem| format!("--record: {problem}"))?;
         let script = Script { strict: true, ..Script::default() };
-        let recorder = Self { upstream, script: Mutex::new(script), file, passed: Mutex::default() };
         // At the start rather than after the first exchange: a file that cannot be written is noticed.
-        recorder.write()?;
-        Ok(recorder)
+        write(&script, &file)?;
+        Ok(Self { upstream, script: Mutex::new(script), file, passed: Mutex::default() })
     }
 
     /// The routes: all of them lead there.
@@ -92,48 +90,38 @@ impl Recorder {
     }
 
     fn add(&self, exchange: Exchange) -> Result<(), String> {
-        {
-            let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-            let longer = with(script.clone(), exchange);
-            // Now rather than by whoever plays it: nothing else in the file is to be lost for it.
-            if let Some((key, message)) = read::check(&longer).into_iter().next() {
-                return Err(format!("an answer was not recorded: {key} {message}"));
-            }
-            *script = longer;
+        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        let longer = with(script.clone(), exchange);
+        // Now rather than by whoever plays it: nothing else in the file is to be lost for it.
+        if let Some((key, message)) = read::check(&longer).into_iter().next() {
+            return Err(format!("an answer was not recorded: {key} {message}"));
         }
-        self.write()
+        *script = longer;
+        // Before unlocking: otherwise whoever was first could write its shorter script over that of the second.
+        write(&script, &self.file)
     }
+}
 
-    fn write(&self) -> Result<(), String> {
-        let text = self.script.lock().unwrap_or_else(PoisonError::into_inner).to_toml();
-        let text = text.map_err(|error| error.to_string())?;
-        std::fs::write(&self.file, text).map_err(|error| format!("{}: {error}", self.file.display()))
-    }
+fn write(script: &Script, file: &Path) -> Result<(), String> {
+    let text = script.to_toml().map_err(|error| error.to_string())?;
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The script with one more exchange.
 fn with(mut script: Script, exchange: Exchange) -> Script {
-    let Exchange { model, rules, first } = exchange;
+    let Exchange { model, rules } = exchange;
     if !model.is_empty() && script.models.iter().all(|known| known.name != model) {
         let model = ModelScript { context_len: CONTEXT_LEN, max_tokens: CONTEXT_LEN, ..ModelScript::new(model) };
         script.models.push(model);
     }
     for rule in rules {
-        let at = script.rules.len();
-        put(&mut script.rules, at, rule);
-    }
-    if let Some(rule) = first {
-        put(&mut script.rules, 0, rule);
+        // Replies to the same stand behind each other.
+        match script.rules.iter_mut().find(|known| known.when == rule.when) {
+            Some(known) => known.reply.0.extend(rule.reply.0),
+            None => script.rules.push(rule),
+        }
     }
     script
-}
-
-/// Puts a rule there, or its replies behind those of the same requests.
-fn put(rules: &mut Vec<Rule>, at: usize, rule: Rule) {
-    match rules.iter_mut().find(|known| known.when == rule.when) {
-        Some(known) => known.reply.0.extend(rule.reply.0),
-        None => rules.insert(at, rule),
-    }
 }
 
 async fn forward(State(recorder): State<Arc<Recorder>>, request: Request) -> Response {

@@ -73,8 +73,8 @@ impl Question {
                     .map_err(|_| "it is no chat of EDISON's".to_owned())?;
                 let earlier = asked.earlier().iter().filter(|message| message.role == Role::User).count();
                 let when = When {
-                    turn: u32::try_from(earlier + 1).ok(),
-                    images: some(asked.images.len()),
+                    turn: count(earlier + 1),
+                    images: count(asked.images.len()),
                     // No client of another face is told this.
                     system_contains: Some(ANSWERS.to_owned()),
                     ..of(None, asked.message)
@@ -89,17 +89,17 @@ impl Question {
         let said = |role: Role| messages.iter().filter(move |message| message.role == role);
         let system: Vec<&str> = said(Role::System).map(|message| message.content.as_str()).collect();
         let result = messages.last().filter(|message| message.role == Role::Tool);
-        // Both the question and the results of its tools have the same last words of the user.
-        let may_have_results = result.is_some() || chat.may_call();
         let when = When {
             model: Some(model.clone()),
             user: said(Role::User).next_back().map(|message| message.content.clone()),
             // Also where there is none: EDISON's clients may say the same, and the model is told more then.
             system: Some(system.join("\n")),
-            turn: u32::try_from(said(Role::User).count()).ok(),
-            after_tool: may_have_results.then_some(result.is_some()),
+            turn: count(said(Role::User).count()),
+            // Both the question and the results of its tools have the same last words of the user.
+            after_tool: Some(result.is_some()),
             result: result.map(|message| message.content.clone()),
-            images: some(messages.iter().map(|message| message.images.len()).sum()),
+            // Also where there is none: the same may be asked about a picture.
+            images: count(chat.images().count()),
             ..When::default()
         };
         Self { face, model: Some(model), whens: vec![when; choices], per_prompt: choices, echoes: Vec::new() }
@@ -116,9 +116,8 @@ fn of(model: Option<String>, user: String) -> When {
     When { model, user: Some(user), ..When::default() }
 }
 
-/// How many, if any.
-fn some(count: usize) -> Option<u32> {
-    u32::try_from(count).ok().filter(|count| *count > 0)
+fn count(n: usize) -> Option<u32> {
+    u32::try_from(n).ok()
 }
 
 /// Tokens are of the vocabulary of the server that is recorded, and say nothing to another one.

@@ -11,6 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::answer::{Answer, Exchange};
 use super::face::Face;
 use super::question::Question;
+use super::with;
+use crate::mock::script::Script;
 
 fn question(path: &str, body: &Value) -> Question {
     let face = Face::of(&Method::POST, path).expect("a face that is recorded");
@@ -164,10 +166,10 @@ async fn typed_events_keep_their_times() {
             "event: done\ndata: {\"ok\":true,\"response\":\"Good day\",\"model_used\":\"fast\",\"work_steps\":[\"dig\",\"fill\"],\"vision_error\":null}\n\n",
         ),
     ];
-    let exchange = streamed("/chat/stream", &json!({"message": "hi"}), &parts).await.expect("it is recorded");
+    let mut exchange = streamed("/chat/stream", &json!({"message": "hi"}), &parts).await.expect("it is recorded");
     assert_eq!(exchange.model, "fast");
-    let plan = exchange.first.as_ref().expect("there were steps").reply.0[0].text.clone();
-    assert_eq!(plan.as_deref(), Some("1. dig\n2. fill"));
+    let plan = exchange.rules.pop().expect("there were steps");
+    assert_eq!(plan.reply.0[0].text.as_deref(), Some("1. dig\n2. fill"));
     let reply = only(Ok(exchange));
     assert_eq!((reply.prefill, &reply.pieces), (Some(Time::ms(20)), &pieces(&[(0, "Good"), (4, " day")])));
 }
@@ -232,13 +234,24 @@ async fn what_cannot_be_played_is_not_recorded() {
     assert!(why.contains("vocabulary"), "{why}");
 }
 
+/// Indices are numbers of somebody else, and room is made for what is below them.
+#[tokio::test(start_paused = true)]
+async fn indices_that_no_answer_has_take_no_room() {
+    let choice = "data: {\"choices\":[{\"index\":100000,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let call = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":100000,\"function\":{\"name\":\"look\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"stop\"}]}\n\n";
+    let parts = [(0, choice), (0, call), (0, "data: [DONE]\n\n")];
+    let reply = only(streamed("/v1/chat/completions", &chat(), &parts).await);
+    assert_eq!((reply.pieces.len(), reply.tool_calls.len()), (0, 0));
+}
+
 /// EDISON's answers tell their tokens beside their times.
 #[tokio::test(start_paused = true)]
 async fn the_tokens_of_a_chat_of_edison_are_among_its_times() {
     let timings = json!({"cache_n": 3, "prompt_n": 4, "predicted_n": 5, "prompt_ms": 1.5});
     let told = async |steps: Value| {
         let body = json!({"response": "hi", "model_used": "fast", "work_steps": steps, "timings": timings});
-        let usage = only(whole("/chat", &json!({"message": "hi"}), &body).await).usage;
+        let exchange = whole("/chat", &json!({"message": "hi"}), &body).await.expect("it is recorded");
+        let usage = exchange.rules[0].reply.0[0].usage;
         (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
     };
     assert_eq!(told(Value::Null).await, (Some(7), Some(3), Some(5)));
@@ -275,4 +288,32 @@ fn a_question_and_the_results_of_its_tools_are_told_apart() {
     assert_eq!((when(&first).after_tool, when(&first).result), (Some(false), None));
     assert_eq!((when(&second).after_tool, when(&second).result.as_deref()), (Some(true), Some("4")));
     assert!(when(&first) != when(&second) && when(&second) != when(&third));
+}
+
+/// Method: a rule that says nothing of pictures, or of tools, would answer to who asks with them as well.
+#[test]
+fn what_is_asked_without_pictures_and_tools_is_no_rule_for_what_is_asked_with_them() {
+    let dot = "data:image/gif;base64,R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
+    let picture = json!([{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": dot}}]);
+    let pictured = json!({"model": "m", "messages": [{"role": "user", "content": picture}]});
+    let images = |path: &str, body: &Value| question(path, body).whens[0].images;
+    assert_eq!(images("/v1/chat/completions", &chat()), Some(0));
+    assert_eq!(images("/v1/chat/completions", &pictured), Some(1));
+    assert_eq!(images("/chat", &json!({"message": "hi"})), Some(0));
+    assert_eq!(images("/chat", &json!({"message": "hi", "images": [dot]})), Some(1));
+    assert_eq!(question("/v1/chat/completions", &chat()).whens[0].after_tool, Some(false));
+}
+
+/// Method: a long question twice. The model that plays it has room for it, and is there once.
+#[tokio::test(start_paused = true)]
+async fn the_model_of_a_recording_has_room_for_what_was_asked() {
+    let mut asked = chat();
+    asked["messages"][0]["content"] = json!("x".repeat(100_000));
+    let body = json!({"choices": [{"index": 0, "message": {"content": "y"}, "finish_reason": "stop"}]});
+    let mut script = Script::default();
+    for _ in 0..2 {
+        script = with(script, whole("/v1/chat/completions", &asked, &body).await.expect("it is recorded"));
+    }
+    assert_eq!((script.models.len(), script.rules.len(), script.rules[0].reply.0.len()), (1, 1, 2));
+    assert!(script.models[0].context_len > 100_000 && script.models[0].max_tokens > 100_000);
 }
