@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use super::{Network, PictureFetch, Pipe, Trust};
+use super::{FETCHES_MAX, Network, PictureFetch, Pipe, Trust};
 use crate::limits::HttpLimits;
 use crate::tls::Tls;
 
@@ -27,6 +28,8 @@ enum Host {
     Encrypted(Tls, String),
     /// Not even a connection.
     Unreachable,
+    /// Nothing, not even that there is no connection.
+    Silent,
 }
 
 #[derive(Default)]
@@ -74,6 +77,7 @@ impl Network for Table {
         let (asked, left) = (Arc::clone(&self.asked), Arc::clone(&self.left));
         match host {
             Host::Unreachable => return Err(io::ErrorKind::ConnectionRefused.into()),
+            Host::Silent => return std::future::pending().await,
             Host::Says(text) => drop(tokio::spawn(says(theirs, text, asked))),
             Host::Hangs(text) => drop(tokio::spawn(async move {
                 let mut pipe = theirs;
@@ -121,10 +125,12 @@ fn limits() -> HttpLimits {
     HttpLimits { fetch_max_bytes: 10, fetch_timeout: Duration::from_secs(5), ..HttpLimits::default() }
 }
 
+fn trusting_nobody(table: &Arc<Table>) -> PictureFetch {
+    PictureFetch::trusting(Arc::clone(table) as Arc<dyn Network>, Trust::of(RootCertStore::empty()))
+}
+
 async fn fetch(table: &Arc<Table>, url: &str) -> Result<String, String> {
-    let network = Arc::clone(table) as Arc<dyn Network>;
-    let fetch = PictureFetch::trusting(network, Trust::of(RootCertStore::empty()));
-    let file = fetch.file(url, &limits()).await?;
+    let file = trusting_nobody(table).file(url, &limits()).await?;
     Ok(String::from_utf8(file.bytes.to_vec()).expect("text"))
 }
 
@@ -192,6 +198,19 @@ async fn of_several_addresses_only_public_ones_are_tried_one_after_the_other() {
     assert_eq!(table.connected(), ["8.8.8.8:80".to_owned(), format!("{PUBLIC}:80")]);
 }
 
+/// Whoever owns a name can give it a hundred addresses at which nobody answers.
+#[tokio::test(start_paused = true)]
+async fn of_addresses_that_do_not_answer_few_are_tried_and_for_a_short_while() {
+    let silent = ["8.8.8.1", "8.8.8.2", "8.8.8.3", "8.8.8.4", "8.8.8.5"];
+    let table = Arc::new(Table::default().with("a.example", &silent, Host::Silent));
+    let limits = HttpLimits { fetch_timeout: Duration::from_secs(60), ..limits() };
+    let fetch = trusting_nobody(&table);
+    let begun = Instant::now();
+    let refused = fetch.file("http://a.example/", &limits).await.map(drop).expect_err("nobody answers");
+    assert!(refused.contains("could not be reached: it does not answer"), "{refused}");
+    assert_eq!((table.connected().len(), begun.elapsed()), (4, Duration::from_secs(12)));
+}
+
 /// A name can mean another address when it is asked for again: so it is asked for once, and the answer is what is connected to.
 #[tokio::test(start_paused = true)]
 async fn a_name_is_resolved_once_for_each_connection() {
@@ -253,6 +272,23 @@ async fn what_does_not_come_in_time_is_given_up() {
         assert_eq!(begun.elapsed(), limits().fetch_timeout);
         table.left.notified().await;
     }
+}
+
+/// Method: as many as may be fetched at one time hang. One more does not get as far as a connection, and its time counts from
+/// when it was asked for.
+#[tokio::test(start_paused = true)]
+async fn beyond_the_bound_a_fetch_waits_for_its_turn_and_not_longer_than_it_may_take() {
+    let table = Arc::new(Table::default().with("a.example", &[PUBLIC], Host::Hangs(String::new())));
+    let fetch = trusting_nobody(&table);
+    let (usual, short) = (limits(), HttpLimits { fetch_timeout: Duration::from_secs(3), ..limits() });
+    let begun = Instant::now();
+    let others = join_all((0..FETCHES_MAX).map(|_| fetch.file("http://a.example/", &usual)));
+    let (_, refused) = tokio::join!(others, async {
+        let refused = fetch.file("http://a.example/", &short).await.map(drop);
+        assert_eq!((table.connected().len(), begun.elapsed()), (FETCHES_MAX, short.fetch_timeout));
+        refused
+    });
+    assert!(refused.is_err_and(|why| why.contains("within 3s")));
 }
 
 #[tokio::test(start_paused = true)]

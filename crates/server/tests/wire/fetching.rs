@@ -16,11 +16,9 @@ use server::{HttpLimits, Network, PictureFetch, Pipe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::edison::DOT;
 use super::fake::Fake;
 use super::support::{Answer, Server};
-
-/// A pixel.
-const DOT: &str = "R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=";
 
 /// One host, `pictures.example`, which has a picture and takes its time.
 #[derive(Clone, Default)]
@@ -185,6 +183,19 @@ async fn a_request_whose_picture_is_on_its_way_keeps_nobody_waiting() {
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert_eq!(slow.await.unwrap().status, 200);
     assert!(begun.elapsed() >= host.takes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_pictures_take_the_time_of_one() {
+    let (fake, host) = (fake(), Host { takes: Duration::from_secs(5), ..Host::default() });
+    let server = serving(&fake, &host).await;
+    let part = |port: u16| json!({"type": "image_url", "image_url": {"url": format!("http://pictures.example:{port}/dot.gif")}});
+    let parts = json!([part(80), part(81), part(82)]);
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
+    let begun = Instant::now();
+    let answer = ask(&server, "/v1/chat/completions", &body).await;
+    assert_eq!((answer.status, host.n_connected()), (200, 3), "{}", answer.body);
+    assert_eq!(begun.elapsed().as_secs(), 5);
 }
 
 #[tokio::test(start_paused = true)]
