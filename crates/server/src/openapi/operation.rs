@@ -122,7 +122,8 @@ fn waiting() -> Vec<Parameter> {
         ),
         header(
             "x-edison-queue-timeout-ms",
-            "how long to wait for a lane at most; never longer than the server allows. Also `x-queue-timeout-ms`",
+            "how long to wait for a lane at most; never longer than the server allows. Each of several choices (`n`) waits \
+             for its own. Also `x-queue-timeout-ms`",
             millis(0),
         ),
         header(

@@ -184,6 +184,22 @@ async fn choices_that_do_not_fit_the_queue_are_refused_together() {
     }
 }
 
+/// Each choice waits for its lane, also behind the choices before it, and none of them for longer than the client will. An
+/// answer holds its lane for 20 ms here.
+#[tokio::test(start_paused = true)]
+async fn choices_that_would_wait_too_long_are_refused_together() {
+    for (lanes, millis, status) in [(1, 0, 503), (1, 10, 503), (1, 30, 200), (2, 0, 200)] {
+        let server = Server::over(Arc::new(Fake::saying(&["a", "b"])), HttpLimits::default(), lanes);
+        server.service.loaded().await;
+        let header = format!("x-queue-timeout-ms: {millis}\r\n");
+        let answer = server.connect().post(PATH, &header, &chat(&json!({"n": 2}))).await;
+        assert_eq!(answer.status, status, "{lanes} lanes, {millis} ms: {answer:?}");
+        let code = (status == 503).then_some("queue_timeout");
+        assert_eq!(answer.json()["error"]["code"].as_str(), code, "{answer:?}");
+        server.at_rest().await;
+    }
+}
+
 /// Method: an engine that takes no time has 200 tokens. A piece for each would be 200 writes; and with tokens that are slower
 /// than the client nobody's token waits for the next one.
 #[tokio::test(start_paused = true)]
