@@ -201,10 +201,13 @@ async fn in_the_tier_vision(engine: impl Backend + 'static) -> Server {
     server
 }
 
+/// Whatever the person chose for words.
 #[tokio::test(start_paused = true)]
 async fn pictures_reach_the_model_of_the_tier_vision() {
     let server = in_the_tier_vision(seeing()).await;
-    let (status, answer) = ask_json(&server, "/chat", with_pictures()).await;
+    let mut body = with_pictures();
+    body["selected_model"] = json!("a-model-for-words.gguf");
+    let (status, answer) = ask_json(&server, "/chat", body).await;
     assert_eq!((status, &answer["mode_used"], &answer["model_used"]), (200, &json!("image"), &json!("vision")));
     assert_eq!((&answer["response"], &answer["vision_error"]), (&json!("2 seen"), &Value::Null));
     let health = server.connect().ask("GET", "/health").await;
@@ -324,12 +327,18 @@ async fn a_turn_tells_the_times_of_all_its_calls_together() {
     let done = streamed.events().pop().expect("events");
     let read = ["loaded_ms", "waited_ms", "prompt_ms", "predicted_n"].map(|name| &done["timings"][name]);
     assert_eq!(read, [&json!(0.0), &json!(0.0), &json!(20.0), &json!(7)], "{done}");
+    // One token of each prompt was remembered, of two calls and of one.
+    let server = Server::playing(&Fake { context_len: 4096, ..Fake::saying(&["1. dig"]) }).await;
+    for (mode, n_cached) in [("work", 2), ("chat", 1)] {
+        let answer = server.connect().post("/chat", "", &json!({"message": "hi", "mode": mode})).await;
+        assert_eq!(answer.json()["timings"]["cache_n"], json!(n_cached), "{mode}");
+    }
 }
 
 /// Method: an answer of a minute holds the model. A chat waits for it in the class of people, unless it says otherwise, and
 /// no longer than it says.
 #[tokio::test(start_paused = true)]
-async fn a_chat_waits_as_its_headers_say() {
+async fn a_chat_and_its_title_wait_as_their_headers_say() {
     let slow = ModelScript { time_per_token: Duration::from_secs(6), ..hundred_ms() };
     let server = Server::start(slow, HttpLimits::default()).await;
     let mut holder = server.connect();
@@ -346,6 +355,15 @@ async fn a_chat_waits_as_its_headers_say() {
         assert_eq!((refused.status, seen.as_str()), (503, class));
         assert!(refused.json()["detail"].as_str().is_some_and(|why| why.starts_with("waited 1.5s")), "{refused:?}");
     }
+    // A title lets everybody go first, and there is one without a model.
+    let begun = tokio::time::Instant::now();
+    let waits = server.connect().post("/generate-title", "x-queue-timeout-ms: 1500\r\n", &body);
+    let (title, seen) = tokio::join!(waits, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        format!("{:?}", server.service.models()[0].waiting[0].class)
+    });
+    assert_eq!((title.status, &title.json()["title"], seen.as_str()), (200, &json!("hi"), "Background"));
+    assert_eq!(begun.elapsed(), Duration::from_millis(1500));
     for path in ["/chat", "/chat/stream", "/generate-title"] {
         let refused = server.connect().post(path, "x-priority: urgent\r\n", &body).await;
         let detail = refused.json()["detail"].clone();
