@@ -50,8 +50,8 @@ pub(super) struct Engine<'model> {
     slots: Vec<Slot>,
     /// Whose prompt goes first in the next step.
     turn: usize,
-    /// From which lane on the next adapter is looked for.
-    adapter_turn: usize,
+    /// Every lane; the one that waits longest for a step comes first, with its adapter.
+    adapter_order: Vec<usize>,
     /// Lanes of a step that failed, to be computed one by one.
     suspects: VecDeque<usize>,
     /// Where the logits of each share are; kept for its memory.
@@ -83,7 +83,7 @@ impl<'model> Engine<'model> {
             cores,
             slots,
             turn: 0,
-            adapter_turn: 0,
+            adapter_order: (0..limits.lanes as usize).collect(),
             suspects: VecDeque::new(),
             places: Vec::new(),
         }
@@ -266,7 +266,7 @@ impl<'model> Engine<'model> {
         if let Some(suspect) = self.suspects.front() {
             wants.retain(|want| want.lane == *suspect);
         }
-        self.adapter_turn = schedule::leave_one_adapter(&mut wants, self.adapter_turn);
+        schedule::leave_one_adapter(&mut wants, &mut self.adapter_order);
         let shares = schedule::plan(&wants, self.session.shared().limits.step_tokens as usize, self.turn);
         if let Some(first) =
             shares.iter().find(|share| wants.iter().any(|w| w.lane == share.lane && w.kind != Kind::Answer))
