@@ -20,6 +20,8 @@ const MESSAGE: &str = "<|message|>";
 const ENDS: [&str; 5] = ["<|end|>", "<|call|>", "<|return|>", START, CHANNEL];
 /// What stands before the name of a tool in a header.
 const TO: &str = "to=";
+/// What may follow such a name.
+const NAME_ENDS: [char; 3] = ['<', ' ', '\n'];
 /// The namespace of the tools that a client brings.
 const FUNCTIONS: &str = "functions.";
 
@@ -104,8 +106,12 @@ impl Channels {
         let to = header.split_once(TO).map(|(_, to)| to.strip_prefix(FUNCTIONS).unwrap_or(to));
         self.place = match to.filter(|_| !self.tools.is_empty()) {
             Some(to) => {
-                let known = self.tools.iter().filter(|tool| to.starts_with(*tool)).max_by_key(|tool| tool.len());
-                let name = known.map_or_else(|| to.split(['<', ' ', '\n']).next().unwrap_or_default(), String::as_str);
+                // A name may have blanks itself. One that another's is the beginning of is not that other's.
+                let is_named = |tool: &&String| {
+                    to.strip_prefix(tool.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(NAME_ENDS))
+                };
+                let known = self.tools.iter().filter(is_named).max_by_key(|tool| tool.len());
+                let name = known.map_or_else(|| to.split(NAME_ENDS).next().unwrap_or_default(), String::as_str);
                 meaning.calls.push(first(self.n_begun, Some(name.to_string())));
                 self.n_begun += 1;
                 self.arguments = Some(ObjectReader::default());

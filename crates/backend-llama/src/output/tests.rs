@@ -273,6 +273,9 @@ fn calls_in_channels_are_found() {
         (format!("{analysis}to=functions.get{call}"), whole("", "to=functions.get", &[("get", a)])),
     ];
     check_channels(Some(CallFormat::Harmony), &cases);
+    // A tool that was not offered is not one whose name it begins with.
+    let other = format!("<|channel|>commentary to=functions.get_all <|constrain|>json<|message|>{a}");
+    check_channels(Some(CallFormat::Harmony), &[(other, whole("", "", &[("get_all", a)]))]);
     let unasked = [(call, said(a))];
     check_channels(None, &unasked);
 }
