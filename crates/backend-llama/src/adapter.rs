@@ -67,6 +67,10 @@ fn check(adapter: &Head, model: &Head) -> Result<(), String> {
     if adapter.get("adapter.alora.invocation_tokens").is_some() {
         return Err("it is to be applied from certain words on (aLoRA), which this engine cannot do".to_string());
     }
+    // The others are looked for by llama.cpp, which names them; nobody reads here what they have.
+    if let Some(Value::Whole(n @ 2..)) = model.get("split.count") {
+        return Err(format!("the model is in {n} files, and adapters are checked against one: merge them"));
+    }
     if adapter.tensors.is_empty() {
         return Err("it has no tensors".to_string());
     }
@@ -171,6 +175,17 @@ mod tests {
             pairs.extend(value.map(|value| (key, value)));
             let refused = check(&Head::of(&pairs, &GOOD), &model()).expect_err(key);
             assert!(refused.contains(expected), "{key}: {refused}");
+        }
+    }
+
+    /// The first of several files has some of the tensors only, so that those of the others would be missed.
+    #[test]
+    fn an_adapter_of_a_model_in_several_files_is_refused_as_that() {
+        let says = |n| Head::of(&[("general.architecture", text("llama")), ("split.count", Value::Whole(n))], &[]);
+        let refused = |n| check(&Head::of(&pairs(), &GOOD), &says(n)).expect_err("it has no tensors");
+        assert!(refused(2).contains("in 2 files"), "{}", refused(2));
+        for whole in [0, 1] {
+            assert!(refused(whole).contains("no tensor blk.0.ffn_up"), "{}", refused(whole));
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Head {
 /// A value of the description.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// A whole number of 32 bits.
+    /// A whole number of 16 or 32 bits.
     Whole(u32),
     /// A number of 32 bits.
     Real(f32),
@@ -127,6 +127,7 @@ impl<F: Read + Seek> Reader<F> {
 
     fn value(&mut self, is_tokens: bool, tokens: &mut Vec<Vec<u8>>) -> io::Result<Value> {
         match self.u32()? {
+            2 => Ok(Value::Whole(u32::from(self.u16()?))),
             4 => Ok(Value::Whole(self.u32()?)),
             6 => Ok(Value::Real(f32::from_bits(self.u32()?))),
             8 => Ok(Value::Text(self.text()?)),
@@ -167,6 +168,12 @@ impl<F: Read + Seek> Reader<F> {
         let kind = self.u32()?;
         self.pass(8)?;
         Ok(Tensor { name, shape, kind })
+    }
+
+    fn u16(&mut self) -> io::Result<u16> {
+        let mut bytes = [0; 2];
+        self.exactly(&mut bytes)?;
+        Ok(u16::from_le_bytes(bytes))
     }
 
     fn u32(&mut self) -> io::Result<u32> {
@@ -254,6 +261,7 @@ mod tests {
         let tokens = [b"a".to_vec(), b"".to_vec(), b"b\0c".to_vec(), b"".to_vec(), b"\0".to_vec()];
         let pairs = [
             pair("whole", 4, &7_u32.to_le_bytes()),
+            pair("short", 2, &513_u16.to_le_bytes()),
             pair("real", 6, &0.5_f32.to_le_bytes()),
             pair("text", 8, &text("é".as_bytes())),
             pair("byte", 0, &[1]),
@@ -269,6 +277,7 @@ mod tests {
     fn what_a_file_says_of_itself_is_read() {
         let head = Head::read(Cursor::new(small())).expect("a head");
         assert_eq!(head.get("whole"), Some(&Value::Whole(7)));
+        assert_eq!(head.get("short"), Some(&Value::Whole(513)));
         assert_eq!(head.get("real"), Some(&Value::Real(0.5)));
         assert_eq!(head.text("text"), Some("é"));
         assert_eq!((head.get("byte"), head.text("whole"), head.get("none")), (Some(&Value::Other), None, None));
