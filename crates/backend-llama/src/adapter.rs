@@ -3,7 +3,6 @@
 //! llama.cpp looks whether the tensors of an adapter fit those of its model, but not at all of their dimensions and kinds, and
 //! it takes the word of the description for what stands where. Each of that ends the process, some of it in the first step.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -23,7 +22,7 @@ const KINDS: [u32; 4] = [0, 1, 8, 30];
 /// Loads the adapters of a model whose file begins with this head.
 ///
 /// # Errors
-/// [`LoadError::NotFound`] and [`LoadError::Unusable`], which name the adapter.
+/// [`LoadError::NotFound`] and [`LoadError::Unusable`], which name the adapter or its file.
 pub(crate) fn load(
     model: &mut LlamaModel,
     head: &Head,
@@ -38,10 +37,9 @@ pub(crate) fn load(
 }
 
 fn load_file(model: &mut LlamaModel, head: &Head, name: &str, path: &Path) -> Result<Loaded, LoadError> {
-    let file = validate::model_file(path)?;
+    let (file, adapter) = validate::model_file(path)?;
     let unusable = |reason: String| LoadError::Unusable { model: format!("the adapter {name} ({file})"), reason };
-    let read = File::open(path).map_err(|error| error.to_string()).and_then(Head::read);
-    read.and_then(|adapter| check(&adapter, head)).map_err(unusable)?;
+    check(&adapter, head).map_err(unusable)?;
     let (adapter, reasons) = reasons::collect(|| model.lora_adapter_init(path));
     adapter.map(Mutex::new).map_err(|error| unusable(reasons.or(&error)))
 }

@@ -31,7 +31,7 @@ impl Projector {
     /// # Errors
     /// [`LoadError::Unusable`] for files that are no projector, are one for another model, or one that does not see.
     pub(crate) fn load(path: &Path, model: &Arc<LlamaModel>, threads: i32) -> Result<Self, LoadError> {
-        let name = validate::model_file(path)?;
+        let (name, _) = validate::model_file(path)?;
         let params = MtmdContextParams {
             use_gpu: false,
             print_timings: false,

@@ -84,16 +84,19 @@ pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
     }
 }
 
-/// Reads what a model file says of itself, and returns the path in the form llama.cpp takes.
-pub(crate) fn model_file(path: &Path) -> Result<&str, LoadError> {
+/// Reads what a model file says of itself, and returns it with the path in the form llama.cpp takes.
+pub(crate) fn model_file(path: &Path) -> Result<(&str, Head), LoadError> {
     let not_found = |reason: String| LoadError::NotFound { path: PathBuf::from(path), reason };
     let text = path.to_str().ok_or_else(|| not_found("the path is not valid UTF-8".to_string()))?;
     let mut file = File::open(path).map_err(|error| not_found(error.to_string()))?;
     let mut header = Vec::with_capacity(HEADER_LEN);
     file.by_ref().take(HEADER_LEN as u64).read_to_end(&mut header).map_err(|error| not_found(error.to_string()))?;
-    let checked = self::header(&header).and_then(|()| description(&Head::read(&file)?));
-    checked.map_err(|reason| LoadError::Unusable { model: text.to_string(), reason })?;
-    Ok(text)
+    let head = self::header(&header).and_then(|()| Head::read(&file)).and_then(|head| {
+        description(&head)?;
+        Ok(head)
+    });
+    let head = head.map_err(|reason| LoadError::Unusable { model: text.to_string(), reason })?;
+    Ok((text, head))
 }
 
 /// Layers that a model has at most; llama.cpp asserts it.

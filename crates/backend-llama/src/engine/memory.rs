@@ -23,7 +23,7 @@ const ROWS: u64 = 16;
 pub(crate) fn estimate(runtime: &Runtime, spec: &ModelSpec) -> Result<Option<MemoryEstimate>, LoadError> {
     let ModelSource::File(path) = &spec.source else { return Ok(None) };
     validate::settings(spec)?;
-    let name = validate::model_file(path)?;
+    let (name, _) = validate::model_file(path)?;
     let params = LlamaModelParams::default().with_no_alloc(true).with_use_mmap(false);
     let (model, reasons) = reasons::collect(|| LlamaModel::load_from_file(runtime, name, &params));
     let unusable = |error| LoadError::Unusable { model: name.to_string(), reason: reasons.or(&error) };

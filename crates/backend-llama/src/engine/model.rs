@@ -1,6 +1,5 @@
 //! Loading the weights.
 
-use std::fs::File;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -20,7 +19,6 @@ use super::vocabulary::vocabulary;
 use super::{memory, reasons};
 use crate::adapter;
 use crate::encoder::Vocabulary;
-use crate::gguf::Head;
 use crate::projector::Projector;
 use crate::validate::{self, Uses};
 
@@ -155,7 +153,7 @@ fn load_file(
     spec: &ModelSpec,
     cancelled: &CancelFlag,
 ) -> Result<(LlamaModel, Vec<adapter::Loaded>), LoadError> {
-    let name = validate::model_file(path)?;
+    let (name, head) = validate::model_file(path)?;
     let (model, reasons) = reasons::collect(|| LlamaModel::load_from_file(runtime, name, params));
     let mut model = model.map_err(|error| {
         let reason = reasons.or(&error);
@@ -167,11 +165,6 @@ fn load_file(
             LoadError::Unusable { model: name.to_string(), reason }
         }
     })?;
-    if spec.adapters.is_empty() {
-        return Ok((model, Vec::new()));
-    }
-    let head = File::open(path).map_err(|error| error.to_string()).and_then(Head::read);
-    let head = head.map_err(|reason| LoadError::Unusable { model: name.to_string(), reason })?;
     // Before there is a context: each reserves room for the adapters that there are.
     let adapters = adapter::load(&mut model, &head, &spec.adapters, &|bytes| unpack(&spec.name, bytes))?;
     Ok((model, adapters))
