@@ -110,8 +110,6 @@ impl<'model> Session<'model> {
                 LoadError::Unusable { model, reason }
             })?;
         }
-        let failed = |reason| LoadError::Failed { reason };
-        session.apply(None).map_err(failed)?;
         Ok(session)
     }
 
