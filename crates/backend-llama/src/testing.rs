@@ -34,7 +34,7 @@ pub(crate) async fn load_sentence_piece() -> (Loaded, JoinHandle<()>) {
 }
 
 /// The file of that model.
-fn sentence_piece() -> Vec<u8> {
+pub(crate) fn sentence_piece() -> Vec<u8> {
     let before = std::fs::read(path()).expect("the demo model is there");
     let mut bytes = replace(&before, "gpt2", "llama");
     let mut others = '\u{100}'..;
@@ -80,7 +80,7 @@ pub(crate) async fn load_spec(spec: ModelSpec) -> (Loaded, JoinHandle<()>) {
 }
 
 /// Replaces the first string of a GGUF file that is this one.
-fn replace(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub(crate) fn replace(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let string = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
     let (from, to) = (string(from), string(to));
     let at = bytes.windows(from.len()).position(|window| window == from).expect("the demo model holds it");

@@ -245,8 +245,24 @@ pub(crate) fn tokens(tokens: &[TokenId], n_vocab: u32) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bounds, header, request};
+    use super::{Bounds, header, model_file, request};
+    use crate::testing;
     use backend::{Adapter, EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, Sampling, Scale};
+
+    /// Every byte that UTF-8 uses may stand in a text; those that it does not use need no token.
+    #[test]
+    fn a_sentence_piece_vocabulary_must_have_the_bytes_of_any_text() {
+        let good = testing::sentence_piece();
+        for (byte, needed) in [("00", true), ("7F", true), ("80", true), ("F4", true), ("C0", false), ("FF", false)] {
+            let file = tempfile::NamedTempFile::new().expect("a file can be made");
+            let without = testing::replace(&good, &format!("<0x{byte}>"), "<none>");
+            std::fs::write(file.path(), without).expect("it can be written");
+            let refused = model_file(file.path()).err().map(|error| error.to_string());
+            let expected = needed.then(|| format!("no token for the byte {byte}"));
+            assert_eq!(refused.is_some(), needed, "{refused:?}");
+            assert!(refused.unwrap_or_default().contains(&expected.unwrap_or_default()), "{byte}");
+        }
+    }
 
     #[test]
     fn only_a_gguf_header_with_tensors_passes() {

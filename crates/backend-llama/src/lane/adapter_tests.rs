@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use backend::conformance::kit;
-use backend::{Adapter, AdapterSpec, GenerateError, GenerateRequest, Lane, LoadedModel, ModelSource, ModelSpec, Scale};
+use backend::{
+    Adapter, AdapterSpec, GenerateError, GenerateOptions, GenerateRequest, Lane, LoadedModel, ModelSource, ModelSpec,
+    Scale,
+};
 use futures_util::{StreamExt, future};
 
 use super::LlamaLane;
@@ -74,27 +77,28 @@ async fn an_adapter_changes_the_answers_that_ask_for_it_and_no_others() {
     // Straight from one to another, and back.
     assert!(instance.run(Some((1, 1.0))).await == whole, "both are the same file");
     assert!(instance.run(Some((0, 0.5))).await == half);
+    assert!(instance.run(Some((0, 1.0))).await == whole, "the same one, more strongly");
     assert!(instance.run(Some((1, 1.0))).await == whole);
     assert!(instance.run(None).await == plain);
 }
 
-/// What was computed with one adapter is never used again with another, or with none.
-/// Method: the same long prompt, of which whole steps could be used again.
+/// What was computed with one adapter is never used again with another, or with none; one at 0 is none.
+/// Method: the same long prompt, all of which could be used again, the logits after it too.
 #[tokio::test]
 async fn the_cache_is_of_one_adapter() {
     let mut instance = instance(1).await;
     let prompt = kit::encode(&instance.model, kit::chat(kit::words(60))).await;
     let mut cached = Vec::new();
-    for (number, scale) in [(None, 1.0), (Some(0), 1.0), (Some(0), 1.0), (Some(0), 0.5), (Some(1), 0.5), (None, 0.0)] {
+    let asked = [None, Some((0, 1.0)), Some((0, 1.0)), Some((0, 0.5)), Some((1, 0.5)), None, Some((0, 0.0)), None];
+    for adapter in asked {
         let mut request = kit::request_for(prompt.clone());
         request.max_tokens = 2;
-        let adapted = |number| Adapter { number, scale: Scale::new(scale).expect("a scale") };
-        request.options.adapter = number.map(adapted);
+        let adapted = |(number, scale)| Adapter { number, scale: Scale::new(scale).expect("a scale") };
+        request.options.adapter = adapter.map(adapted);
         cached.push(kit::run(&mut instance.lanes[0], request).await.finish().usage.cached_tokens);
     }
-    assert!(cached[2] > 0, "with the same adapter it is used again: {cached:?}");
-    cached.remove(2);
-    assert_eq!(cached, [0; 5]);
+    let all = kit::n_tokens(&prompt);
+    assert_eq!(cached, [0, 0, all, 0, 0, 0, all, all]);
 }
 
 /// An adapter goes with its request, however that ends.
@@ -102,6 +106,7 @@ async fn the_cache_is_of_one_adapter() {
 async fn an_adapter_is_taken_off_after_a_cancel_an_error_and_a_panic() {
     let mut instance = instance(1).await;
     let plain = instance.run(None).await;
+    let whole = instance.run(Some((0, 1.0))).await;
     let adapted = instance.request(Some((0, 1.0))).await;
     for n_tokens in [0, 1, 5] {
         kit::cancel_after_tokens(&mut instance.lanes[0], adapted.clone(), n_tokens).await;
@@ -118,16 +123,19 @@ async fn an_adapter_is_taken_off_after_a_cancel_an_error_and_a_panic() {
     assert!(matches!(answer.error, Some(GenerateError::Failed { .. })), "{answer:?}");
     instance.overheard(0);
     assert!(instance.run(None).await == plain, "after an error");
-    for fault in [Fault::Panic, Fault::Decode, Fault::Step] {
-        instance.lanes[0].fault = Some(fault);
-        let answer = kit::run(&mut instance.lanes[0], adapted.clone()).await;
-        assert!(matches!(answer.error, Some(GenerateError::LaneBroken { .. })), "{answer:?}");
-        instance.lanes[0].reset().await.expect("the context can be rebuilt");
-        instance.overheard(0);
-        assert!(instance.run(None).await == plain, "after a failure");
+    // A step that fails is one that is computed.
+    let failing = GenerateRequest { options: GenerateOptions { cache_prompt: false, ..adapted.options }, ..adapted };
+    for fault in [|| Fault::Panic, || Fault::Decode, || Fault::Step] {
+        // The new context has no adapter, and gets one where that is asked for.
+        for (next, expected) in [(None, &plain), (Some((0, 1.0)), &whole)] {
+            instance.lanes[0].fault = Some(fault());
+            let answer = kit::run(&mut instance.lanes[0], failing.clone()).await;
+            assert!(matches!(answer.error, Some(GenerateError::LaneBroken { .. })), "{answer:?}");
+            instance.lanes[0].reset().await.expect("the context can be rebuilt");
+            instance.overheard(0);
+            assert!(instance.run(next).await == *expected, "{next:?} after a failure");
+        }
     }
-    // And it comes back where it is asked for, in the new context too.
-    assert_ne!(instance.run(Some((0, 1.0))).await.0, plain.0);
 }
 
 /// Lanes of one context with different adapters, or none, each get their own.

@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, channel};
 use backend::conformance::kit;
 use backend::{Chat, ChatMessage, GenerateRequest, LoadedModel, Prompt, Role};
 
+use futures_util::StreamExt;
+
 use super::LlamaLane;
 use crate::testing;
 
@@ -154,6 +156,35 @@ async fn an_answer_begins_from_the_logits_of_its_own_prompt() {
     instance.heard.try_iter().for_each(drop);
     let (request, heard) = &prompts[1];
     assert!(instance.run(request, true).await.0 == *heard, "logits of a prompt that was left");
+}
+
+/// Nor are they for a prompt of the same length that is the beginning of another one, which took its place and was left before
+/// its end.
+#[tokio::test]
+async fn an_answer_does_not_begin_from_logits_of_the_same_place() {
+    let mut spec = testing::spec();
+    spec.tuning.step_tokens = 16;
+    let (loaded, _) = testing::load_spec(spec).await;
+    let mut instance = Instance::new(loaded);
+    let all = kit::encode(&instance.model, kit::repeat(&kit::words(100))).await;
+    let mut long = kit::request_for(all.clone());
+    long.max_tokens = 6;
+    let mut begun = long.clone();
+    begun.prompt.tokens.truncate(32);
+    let mut other = begun.clone();
+    other.prompt.tokens[31] = other.prompt.tokens[30];
+    assert_ne!(other.prompt.tokens, begun.prompt.tokens);
+    let (anew, _) = instance.run(&begun, false).await;
+    let (others, _) = instance.run(&other, true).await;
+    assert_ne!(others.logits[0], anew.logits[0], "the last token makes no difference");
+    let mut left = backend::Lane::generate(&mut instance.lane, long.clone());
+    while !matches!(left.next().await, Some(Ok(backend::Event::Prompt { processed: 32.., .. }))) {}
+    drop(left);
+    backend::Lane::quiesce(&mut instance.lane).await;
+    instance.heard.try_iter().for_each(drop);
+    let (again, cached) = instance.run(&begun, true).await;
+    assert!(again == anew, "logits of another prompt");
+    assert_eq!(cached, 16, "whole steps, and not the last one");
 }
 
 /// Of a long prompt with a new end, only the last steps are computed, and of the same one nothing.

@@ -215,6 +215,51 @@ mod tests {
             assert_eq!(reader.n_calls(), 1, "{answer}");
         }
     }
+
+    /// Where more than one call is allowed, several are forced as they are read; and no second one where one is.
+    #[tokio::test]
+    async fn several_calls_are_understood_and_only_allowed_where_they_are_wanted() {
+        let (loaded, _thread) = testing::load().await;
+        let model = &loaded.encoder.vocabulary.model;
+        let constraints = Constraints::new(model.clone());
+        let tool = tool("put", None);
+        let object = r#"{"name": "put", "arguments": {}}"#;
+        let action = r#"{"tool_call_id": "0", "tool_name": "put", "parameters": {}}"#;
+        let tagged = format!("<tool_call>\n{object}\n</tool_call>");
+        let plain = "<｜tool▁call▁begin｜>put<｜tool▁sep｜>{}<｜tool▁call▁end｜>";
+        let fenced = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>put\n```json\n{}\n```<｜tool▁call▁end｜>";
+        let kimi = "<|tool_call_begin|>functions.put:0<|tool_call_argument_begin|>{}<|tool_call_end|>";
+        let coder = "<tool_call>\n<function=put>\n</function>\n</tool_call>";
+        let glm = "<tool_call>put\n</tool_call>";
+        let cases = [
+            (CallFormat::Tagged, format!("{tagged}\n{tagged}")),
+            (CallFormat::Mistral, format!("[TOOL_CALLS][{object}, {object}]")),
+            (CallFormat::MistralNamed, "[TOOL_CALLS]put[ARGS]{}".repeat(2)),
+            (CallFormat::Listed, format!("<|tool_call|>[{object}, {object}]")),
+            (CallFormat::Action, format!("<|START_ACTION|>[{action}, {action}]<|END_ACTION|>")),
+            (CallFormat::DeepSeek, format!("<｜tool▁calls▁begin｜>{plain}{plain}<｜tool▁calls▁end｜>")),
+            (CallFormat::DeepSeekFenced, format!("<｜tool▁calls▁begin｜>{fenced}\n{fenced}<｜tool▁calls▁end｜>")),
+            (CallFormat::Kimi, format!("<|tool_calls_section_begin|>{kimi}{kimi}<|tool_calls_section_end|>")),
+            (CallFormat::Coder, format!("{coder}\n{coder}")),
+            (CallFormat::Glm, format!("{glm}\n{glm}")),
+        ];
+        for (format, answer) in cases {
+            let allowed = |single| {
+                let own = grammar(format, &[&tool], single, &|_| None).expect("there is no schema");
+                let mut guard = constraints.guard(&Form::Own(own)).expect("a grammar");
+                let mut tokens = model.vocab().tokenize(answer.as_bytes(), false, false).into_iter();
+                tokens.all(|token| guard.allows(token, false) == Ok(true) && guard.accept(token).is_ok())
+                    && guard.allows(model.vocab().eos(), true) == Ok(true)
+            };
+            assert_eq!([allowed(false), allowed(true)], [true, false], "{answer}");
+            let family = Family { calls: Some(format), ..Family::default() };
+            let mut reader = Reader::new(family, std::slice::from_ref(&tool), false);
+            reader.push(&answer);
+            reader.finish();
+            assert_eq!(reader.n_calls(), 2, "{answer}");
+        }
+    }
+
     /// A text may be any, or one of a few; what is not required may be left out; everything comes in the order of the schema.
     #[tokio::test]
     async fn elements_are_forced_to_be_what_the_schema_says() {
@@ -249,6 +294,7 @@ mod tests {
             assert!(!allowed(format!("{}{text}", write("unit", "C"))), "{format:?}: out of order");
         }
     }
+
     /// A text ends before a control token, which is none.
     #[tokio::test]
     async fn a_text_may_end_with_a_control_token() {

@@ -131,6 +131,7 @@ fn calls_in_elements_are_found() {
     let (one, none) =
         (whole("", "", &[("get", r#"{"city": "7 < 8\nRome", "n": 7}"#)]), whole("", "", &[("put", "{}")]));
     let two = whole("", "", &[("get", r#"{"n": 7}"#), ("put", "{}")]);
+    let lines = whole("", "", &[("get", r#"{"city": "\nRome\n"}"#)]);
     let coder = |name: &str, inner: &str| format!("<tool_call>\n<function={name}>\n{inner}</function>\n</tool_call>");
     let city = "<parameter=city>\n7 < 8\nRome\n</parameter>\n";
     let number = "<parameter=n>\n7\n</parameter>\n";
@@ -146,6 +147,8 @@ fn calls_in_elements_are_found() {
             "<function=get><parameter=n>7</parameter></function>\n<function=put></function>".into(),
             &two,
         ),
+        // The value's own line ends are part of it.
+        (CallFormat::Coder, coder("get", "<parameter=city>\n\nRome\n\n</parameter>\n"), &lines),
         (CallFormat::Glm, glm("get", &format!("{glm_city}{glm_number}")), &one),
         (CallFormat::Glm, glm("put", ""), &none),
         (CallFormat::Glm, "<tool_call>put</tool_call>".into(), &none),
@@ -243,7 +246,7 @@ fn check_channels(calls: Option<CallFormat>, cases: &[(String, Whole)]) {
     let family = Family { calls, thoughts: None, channels: true };
     for (answer, expected) in cases {
         for n in [1, 2, 3, 7, 1000] {
-            let reader = Reader::new(family, &["get", "put"].map(tool), false);
+            let reader = Reader::new(family, &["get it", "get", "put"].map(tool), false);
             assert_eq!(read(reader, answer, n), *expected, "{answer} in pieces of {n}");
         }
     }
@@ -273,9 +276,11 @@ fn calls_in_channels_are_found() {
         (format!("{analysis}to=functions.get{call}"), whole("", "to=functions.get", &[("get", a)])),
     ];
     check_channels(Some(CallFormat::Harmony), &cases);
-    // A tool that was not offered is not one whose name it begins with.
-    let other = format!("<|channel|>commentary to=functions.get_all <|constrain|>json<|message|>{a}");
-    check_channels(Some(CallFormat::Harmony), &[(other, whole("", "", &[("get_all", a)]))]);
+    // Neither a tool with a longer name nor one that was not offered is the one whose name it begins with.
+    for other in ["get it", "get_all"] {
+        let call = format!("<|channel|>commentary to=functions.{other} <|constrain|>json<|message|>{a}");
+        check_channels(Some(CallFormat::Harmony), &[(call, whole("", "", &[(other, a)]))]);
+    }
     let unasked = [(call, said(a))];
     check_channels(None, &unasked);
 }

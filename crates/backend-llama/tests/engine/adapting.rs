@@ -71,15 +71,31 @@ async fn adapters_that_do_not_fit_are_refused_with_a_reason() {
     assert!(missing.contains("/nowhere/adapter.gguf"), "{missing}");
 }
 
+/// An adapter that fits one output of the model that embeds.
+fn of_the_embedder() -> Vec<u8> {
+    let string = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    let text = |key: &str, value: &str| [string(key), 8_u32.to_le_bytes().to_vec(), string(value)].concat();
+    let pairs = [text("general.type", "adapter"), text("general.architecture", "bert"), text("adapter.type", "lora")];
+    let tensor = |name: &str, shape: [u64; 2], at: u64| {
+        let numbers = [&2_u32.to_le_bytes()[..], &shape.map(u64::to_le_bytes).concat(), &0_u32.to_le_bytes()].concat();
+        [string(&format!("blk.0.attn_output.weight.{name}")), numbers, at.to_le_bytes().to_vec()].concat()
+    };
+    let counts = [2_u64, pairs.len() as u64].map(u64::to_le_bytes).concat();
+    let tensors = [tensor("lora_a", [32, 1], 0), tensor("lora_b", [1, 32], 128)];
+    let mut file = [b"GGUF\x03\0\0\0", &counts[..], &pairs.concat(), &tensors.concat()].concat();
+    file.resize(file.len().next_multiple_of(32) + 256, 0);
+    file
+}
+
 /// Only models that continue texts have adapters, and only their own.
 #[tokio::test]
 async fn an_adapter_of_another_model_is_refused() {
-    let embedder = ModelSpec {
-        source: ModelSource::File(support::fixture("edison-demo-embed.gguf")),
-        ..spec(ModelSource::File(fixture()))
-    };
-    let reason = refusal(embedder).await;
+    let embedder =
+        |source| ModelSpec { source: ModelSource::File(support::fixture("edison-demo-embed.gguf")), ..spec(source) };
+    let reason = refusal(embedder(ModelSource::File(fixture()))).await;
     assert!(reason.contains("tone") && reason.contains("the model has bert"), "{reason}");
+    let reason = refusal(embedder(ModelSource::Embedded(of_the_embedder().leak()))).await;
+    assert!(reason.contains("adapters") && reason.contains("only embeds"), "{reason}");
 }
 
 /// Memory is told with the adapters, from files and from what is built in; the latter does as the former.

@@ -110,6 +110,14 @@ async fn the_memory_of_a_model_is_estimated_before_it_is_loaded() {
     let several = backend.estimate(&spec).await.expect("it is a model").expect("it is a file");
     assert_eq!((several.weights, several.cache), (alone.weights, alone.cache * 3));
     assert!(several.compute > alone.compute * 2);
+    // A lane more is one more token in a step, and the logits that are kept of its prompt.
+    let compute = async |lanes, step_tokens| {
+        let mut spec = support::spec(support::fast());
+        (spec.lanes, spec.tuning.step_tokens) = (lanes, step_tokens);
+        backend.estimate(&spec).await.expect("it is a model").expect("it is a file").compute
+    };
+    let (one, lane_more, token_more) = (compute(1, 64).await, compute(2, 64).await, compute(1, 65).await);
+    assert!(lane_more - token_more >= 256 * 4, "{one} {lane_more} {token_more}");
     spec.source = ModelSource::File("/nowhere.gguf".into());
     assert!(backend.estimate(&spec).await.is_err());
 }
