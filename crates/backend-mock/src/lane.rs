@@ -203,16 +203,14 @@ impl MockLane {
         if let Err(objection) = &plan {
             self.stage.object(options.request_id.as_deref(), objection);
         }
+        let endless = |plan| endless(plan, tokens_max as usize * self.bytes_per_token);
+        let plan = if options.ignore_end { plan.map(endless) } else { plan };
         let mut faults = chosen.faults;
         let prefill = plan.as_ref().ok().and_then(|plan| plan.prefill);
         faults.extend(prefill.map(|time| Fault::SlowPrefill { time }));
         let per_token = plan.as_ref().ok().and_then(|plan| plan.time_per_token);
         let told = plan.as_ref().map(|plan| plan.usage).unwrap_or_default();
-        let answer = |plan: Plan| {
-            let plan =
-                if options.ignore_end { endless(plan, tokens_max as usize * self.bytes_per_token) } else { plan };
-            Answer::new(plan, self.bytes_per_token, options.stop.clone(), tokens_max, options.logprobs)
-        };
+        let answer = |plan| Answer::new(plan, self.bytes_per_token, options.stop.clone(), tokens_max, options.logprobs);
         Decided { rule: chosen.rule, answer: plan.map(answer), faults, per_token, told }
     }
 }
@@ -238,8 +236,8 @@ fn endless(plan: Plan, bytes_max: usize) -> Plan {
         end += 1;
     }
     text.truncate(end);
-    // What it would have counted as is told of the text as it was.
-    Plan { text, usage: UsageScript::default(), ..plan }
+    // What it counts as is said of the text as it was.
+    Plan { text, usage: UsageScript { completion_tokens: None, ..plan.usage }, ..plan }
 }
 
 /// The reading end of a generation. Dropping it asks the engine to stop.

@@ -5,7 +5,7 @@ use backend::{
     Chat, ChatMessage, Constraint, Event, FinishReason, GenerateError, GenerateOptions, GenerateRequest, Prompt, Role,
     Token, Tool, ToolCall, ToolChoice,
 };
-use backend_mock::{MockConfig, ModelScript, ReplyScript, Rule, Rules, When};
+use backend_mock::{MockConfig, ModelScript, ReplyScript, Rule, Rules, UsageScript, When};
 use futures_util::StreamExt;
 
 use crate::kit::{Bench, ms};
@@ -155,6 +155,19 @@ async fn every_token_of_text_tells_its_likelihood_when_asked() {
 }
 
 /// Thoughts are told apart from the text.
+/// What a reply is said to count as is said of its text as it stands, and not of that again and again.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_may_not_end_counts_as_what_it_becomes() {
+    let usage = UsageScript { completion_tokens: Some(3), ..UsageScript::default() };
+    let reply = ReplyScript { text: Some("over and".into()), usage, ..ReplyScript::default() };
+    let mut bench = Bench::with(config(vec![Rule::new(When::default(), reply)])).await;
+    let options = GenerateOptions { ignore_end: true, ..GenerateOptions::default() };
+    let mut asked = request(&bench, kit::chat("go on"), options).await;
+    asked.max_tokens = 40;
+    let (tokens, reason, _) = run(&mut bench, asked).await.unwrap();
+    assert_eq!((tokens.len(), reason), (40, FinishReason::Length));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reply_can_have_thoughts() {
     let reply = ReplyScript { reasoning: Some("hm".into()), ..ReplyScript::text("yes") };
