@@ -67,6 +67,7 @@ impl<N: Clone> Published<N> {
 
 #[cfg(all(test, not(any(model_locks_loom, model_locks_shuttle))))]
 mod tests {
+    use std::sync::Weak;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
@@ -150,7 +151,30 @@ mod tests {
             *value = 2;
             Err::<(), _>("no")
         });
-        assert_eq!((failed, published.read(|value| *value)), (Err("no"), 1));
+        assert_eq!((failed, published.read(|value| *value), *published.now()), (Err("no"), 1, 1));
+    }
+
+    /// Names may have destructors, and those may look names up and change them.
+    /// Method: a value that looks at the locks of its home when it is dropped.
+    #[test]
+    fn what_a_change_replaces_is_dropped_outside_of_all_locks() {
+        #[derive(Clone)]
+        struct Old(Weak<Published<Option<Self>>>, Arc<AtomicUsize>);
+        impl Drop for Old {
+            fn drop(&mut self) {
+                let Some(home) = self.0.upgrade() else { return };
+                let is_free = home.writer.try_lock().is_some()
+                    && home.spare.try_lock().is_some()
+                    && home.copies.iter().all(|copy| copy.0.try_lock().is_some());
+                self.1.fetch_add(usize::from(is_free), Ordering::SeqCst);
+            }
+        }
+        let (published, drops) = (Arc::new(Published::new(None)), Arc::new(AtomicUsize::new(0)));
+        let old = Old(Arc::downgrade(&published), Arc::clone(&drops));
+        assert!(published.change(|value| Ok::<_, ()>(value.replace(old))).is_ok_and(|before| before.is_none()));
+        // A clone is taken out of the change, and so is dropped behind it.
+        assert!(published.change(|value| Ok::<_, ()>(value.take())).is_ok_and(|taken| taken.is_some()));
+        assert_eq!(drops.load(Ordering::SeqCst), COPIES + 2, "all were, each copy, the spare one and the clone");
     }
 
     /// Method: the second change is asked for in the middle of the first, which gives it time to overtake.
