@@ -65,6 +65,52 @@ impl Mode {
     }
 }
 
+/// How long the person is willing to wait for a better answer. Later pages send one with every message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// At once: the fast tier, without a plan or steps.
+    Fast,
+    /// The middle of the road: the medium tier for work, code and agents.
+    Balanced,
+    /// The deep tier for everything.
+    Deep,
+}
+
+impl Depth {
+    /// The depths by name.
+    pub(crate) const NAMED: [(&'static str, Self); 3] =
+        [("fast", Self::Fast), ("balanced", Self::Balanced), ("deep", Self::Deep)];
+
+    /// The depth that a client asks for by this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|(known, _)| *known == name).map(|(_, depth)| depth)
+    }
+
+    /// What it makes of a mode and its tier. Pictures have their own model, whatever the depth.
+    ///
+    /// The original asked its medium slot wherever that was meant, and its fast model where there was none; here the
+    /// deep tier goes on answering then, so that nobody gets less for having no third model.
+    fn applied(self, mode: Mode, has_medium: bool) -> (Mode, Tier) {
+        match (self, mode) {
+            (_, Mode::Image) => (mode, mode.tier()),
+            (Self::Fast, Mode::Reasoning | Mode::Work) => (Mode::Chat, Tier::Fast),
+            (Self::Fast, _) => (mode, Tier::Fast),
+            (Self::Balanced, Mode::Work | Mode::Code | Mode::Agent) if has_medium => (mode, Tier::Medium),
+            (Self::Balanced, _) => (mode, mode.tier()),
+            (Self::Deep, _) => (mode, Tier::Deep),
+        }
+    }
+}
+
+/// What the client says of the way to answer, besides the message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// `None` is `auto`.
+    pub(crate) mode: Option<Mode>,
+    /// `None` leaves it to the mode.
+    pub(crate) depth: Option<Depth>,
+}
+
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -81,14 +127,16 @@ pub(crate) struct Route {
 /// More words than this ask for more than small talk.
 const WORDS_MAX: usize = 15;
 
-/// Decides. `asked` is the mode that the client asked for, `None` for `auto`; pictures win over it.
-pub(crate) fn route(message: &str, asked: Option<Mode>, has_images: bool) -> Route {
-    let (mode, rule) = match asked {
+/// Decides. Pictures win over what the client asked for. `has_medium` says whether there is a model for that tier.
+pub(crate) fn route(message: &str, wish: Wish, has_images: bool, has_medium: bool) -> Route {
+    let (mode, rule) = match wish.mode {
         _ if has_images => (Mode::Image, "pictures"),
         Some(mode) => (mode, "asked for"),
         None => guess(message),
     };
-    Route { mode, tier: mode.tier(), tools_allowed: asked.is_none() && mode == Mode::Agent, rule }
+    let tools_allowed = wish.mode.is_none() && mode == Mode::Agent;
+    let (mode, tier) = wish.depth.map_or((mode, mode.tier()), |depth| depth.applied(mode, has_medium));
+    Route { mode, tier, tools_allowed, rule }
 }
 
 fn guess(message: &str) -> (Mode, &'static str) {
@@ -130,11 +178,15 @@ mod tests {
     use serving::Tier;
 
     use super::super::patterns::{AGENT, CODE, REASONING, WORK};
-    use super::{Mode, Route, route};
+    use super::{Depth, Mode, Route, Wish, route};
 
     fn auto(message: &str) -> (Mode, Tier, bool) {
-        let Route { mode, tier, tools_allowed, .. } = route(message, None, false);
+        let Route { mode, tier, tools_allowed, .. } = route(message, Wish::default(), false, true);
         (mode, tier, tools_allowed)
+    }
+
+    fn asked(message: &str, mode: Mode, has_images: bool) -> Route {
+        route(message, Wish { mode: Some(mode), depth: None }, has_images, true)
     }
 
     /// What the original was seen to answer.
@@ -219,12 +271,43 @@ mod tests {
     #[test]
     fn what_is_asked_for_wins_and_allows_no_tools_and_pictures_win_over_it() {
         for mode in Mode::NAMED {
-            let routed = route("search the internet", Some(mode), false);
+            let routed = asked("search the internet", mode, false);
             assert_eq!((routed.mode, routed.tools_allowed), (mode, false));
-            let pictured = route("search the internet", Some(mode), true);
+            let pictured = asked("search the internet", mode, true);
             assert_eq!((pictured.mode, pictured.tier, pictured.tools_allowed), (Mode::Image, Tier::Vision, false));
         }
-        assert_eq!(route("", Some(Mode::Chat), false).tier, Tier::Fast);
-        assert_eq!(route("", Some(Mode::Agent), false).tier, Tier::Deep);
+        assert_eq!(asked("", Mode::Chat, false).tier, Tier::Fast);
+        assert_eq!(asked("", Mode::Agent, false).tier, Tier::Deep);
+    }
+
+    /// Method: every mode at every depth, with a model for the tier medium and without.
+    #[test]
+    fn a_depth_chooses_the_tier_and_a_fast_one_leaves_out_plans_and_steps() {
+        use Depth::Balanced;
+        use Tier::{Deep, Fast, Medium};
+        for (mode, fast, balanced, without_medium) in [
+            (Mode::Chat, Mode::Chat, Fast, Fast),
+            (Mode::Reasoning, Mode::Chat, Deep, Deep),
+            (Mode::Agent, Mode::Agent, Medium, Deep),
+            (Mode::Code, Mode::Code, Medium, Deep),
+            (Mode::Work, Mode::Chat, Medium, Deep),
+        ] {
+            let at = |depth, has_medium| {
+                let Route { mode, tier, .. } =
+                    route("", Wish { mode: Some(mode), depth: Some(depth) }, false, has_medium);
+                (mode, tier)
+            };
+            for has_medium in [true, false] {
+                assert_eq!(at(Depth::Fast, has_medium), (fast, Fast));
+                assert_eq!(at(Depth::Deep, has_medium), (mode, Deep));
+            }
+            assert_eq!((at(Balanced, true), at(Balanced, false)), ((mode, balanced), (mode, without_medium)));
+        }
+        for (name, depth) in Depth::NAMED {
+            assert_eq!(Depth::from_name(name), Some(depth));
+            let pictured = route("", Wish { mode: None, depth: Some(depth) }, true, true);
+            assert_eq!((pictured.mode, pictured.tier), (Mode::Image, Tier::Vision), "{name}");
+        }
+        assert_eq!(["", "Deep", "medium"].map(Depth::from_name), [None; 3]);
     }
 }

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use crate::wire::llama::LlamaTimings;
 use crate::wire::null::Null;
 
-/// The body of `/chat` and `/chat/stream`. Fields that nobody knows are passed over.
+/// The body of `/chat` and `/chat/stream`. Fields that nobody knows are passed over, and so are those about a memory
+/// (`remember`, `chat_id`, `global_memory_search`), which is outside: `context` takes what it holds.
 #[derive(ToSchema)]
 pub(super) struct EdisonChat {
     /// What the user says; may be empty.
@@ -22,6 +23,13 @@ pub(super) struct EdisonChat {
     /// Any name of a model, to answer instead of that of the mode. Pictures go to the model of the tier vision all the same.
     #[schema(max_length = 256)]
     selected_model: Option<String>,
+    /// How long the answer may take. `fast` asks the tier fast, and makes a chat of reasoning and work; `balanced` asks the
+    /// tier medium for work, code and agents; `deep` asks the tier deep. Left out, the mode chooses the tier.
+    thinking_depth: Option<EdisonDepth>,
+    /// Refused with anything in it: there are no swarms.
+    swarm_session_id: Option<EdisonNothing>,
+    /// Refused with anything in it: there are no profiles.
+    assistant_profile_id: Option<EdisonNothing>,
     /// What was said before, oldest first. Other roles than `user` and `assistant` are passed over.
     conversation_history: Option<Vec<EdisonTurn>>,
     /// What the caller found that may help: texts, or objects with a `text`.
@@ -47,6 +55,21 @@ enum EdisonMode {
     Research,
     /// As `work`.
     Builder,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum EdisonDepth {
+    Fast,
+    Balanced,
+    Deep,
+}
+
+/// Nothing was chosen.
+#[derive(ToSchema)]
+enum EdisonNothing {
+    #[serde(rename = "")]
+    Nothing,
 }
 
 #[derive(ToSchema)]

@@ -22,9 +22,26 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let vision = tiers.iter().find(|(tier, _)| *tier == Tier::Vision).map(|(_, id)| id);
     let vision_enabled = states.iter().any(|model| Some(&model.id) == vision && sees(model));
     let models_loaded = Tier::ALL.map(|tier| (format!("{}_model", tier.as_str()), is_loaded(tier))).into();
+    let vision_error = match vision {
+        _ if vision_enabled => None,
+        Some(_) => Some(BLIND),
+        None => Some(NO_VISION),
+    };
     // Memory and search stay outside, so that there is never a store that is ready.
-    Json(Health { status: "ok", service: "edison-core", models_loaded, vision_enabled, qdrant_ready: false })
+    let (qdrant_ready, repo_root) = (false, "");
+    Json(Health {
+        status: "ok",
+        service: "edison-core",
+        models_loaded,
+        vision_enabled,
+        vision_error,
+        qdrant_ready,
+        repo_root,
+    })
 }
+
+const BLIND: &str = "the model of the tier vision is not loaded, or was loaded without what it needs to see pictures";
+const NO_VISION: &str = "no model is configured for the tier vision";
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Health {
@@ -33,7 +50,12 @@ pub(crate) struct Health {
     models_loaded: BTreeMap<String, bool>,
     /// Whether the model of the tier vision is there and has eyes.
     vision_enabled: bool,
+    /// Why it is not.
+    #[schema(required)]
+    vision_error: Option<&'static str>,
     qdrant_ready: bool,
+    /// Empty: where files lie is nobody's business.
+    repo_root: &'static str,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

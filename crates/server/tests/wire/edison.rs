@@ -211,7 +211,7 @@ async fn pictures_reach_the_model_of_the_tier_vision() {
     assert_eq!((status, &answer["mode_used"], &answer["model_used"]), (200, &json!("image"), &json!("vision")));
     assert_eq!((&answer["response"], &answer["vision_error"]), (&json!("2 seen"), &Value::Null));
     let health = server.connect().ask("GET", "/health").await;
-    assert!(health.contains("\"vision_enabled\":true"), "{health}");
+    assert!(health.contains("\"vision_enabled\":true,\"vision_error\":null"), "{health}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,6 +74,8 @@ async fn the_health_check_finds_its_fields_whether_models_are_there_or_not() {
         assert_eq!((&body["models_loaded"]["fast_model"], &body["service"]), (&json!(loaded), &json!("edison-core")));
         let are_bools = [&body["models_loaded"]["deep_model"], &body["qdrant_ready"], &body["vision_enabled"]];
         assert!(health.status == 200 && are_bools.iter().all(|value| value.is_boolean()), "{body}");
+        let are_texts = [&body["status"], &body["repo_root"], &body["vision_error"]];
+        assert!(are_texts.iter().all(|value| value.is_string()), "no model can see here: {body}");
     }
 }
 
@@ -123,6 +125,41 @@ async fn the_menus_of_the_later_page_are_understood() {
     assert!(unknown.status == 404 && unknown.json()["detail"].as_str().is_some_and(|why| why.contains("gone.gguf")));
     let nothing = post(&server, "/chat", &json!({"message": "Hello", "selected_model": ""})).await;
     assert_eq!(nothing.json()["model_used"], "fast");
+}
+
+/// The later page sends a depth with every message, `balanced` unless its user chose another one.
+#[tokio::test(start_paused = true)]
+async fn the_depth_that_the_page_sends_chooses_the_tier() {
+    let server = tiers().await;
+    for (mode, depth, read) in [
+        ("work", "fast", ["fast", "chat", "fast"]),
+        ("work", "balanced", ["medium", "work", "medium"]),
+        ("work", "deep", ["deep", "work", "deep"]),
+        ("chat", "balanced", ["fast", "chat", "fast"]),
+        ("chat", "deep", ["deep", "chat", "deep"]),
+    ] {
+        let body = json!({"message": "Hello", "mode": mode, "thinking_depth": depth});
+        let answer = post(&server, "/chat", &body).await.json();
+        let told = ["response", "mode_used", "model_used"].map(|name| answer[name].as_str());
+        assert_eq!(told, read.map(Some), "{mode} {depth}");
+    }
+}
+
+/// What this server is not is said in words, by status and detail: the page takes every status but 2xx for an error.
+#[tokio::test(start_paused = true)]
+async fn what_is_outside_of_this_server_has_a_clear_answer() {
+    let server = tiers().await;
+    let swarm = post(&server, "/chat/stream", &json!({"message": "Hello", "mode": "swarm"})).await;
+    let why = swarm.json()["detail"][0]["msg"].as_str().map(str::to_owned).unwrap_or_default();
+    assert!(swarm.status == 422 && why.contains("swarm is several models"), "{swarm:?}");
+    let profile = post(&server, "/chat", &json!({"message": "Hello", "assistant_profile_id": "p1"})).await;
+    assert_eq!((profile.status, &profile.json()["detail"][0]["loc"][1]), (422, &json!("assistant_profile_id")));
+    for path in ["/system/readiness", "/system/memory"] {
+        let none = get(&server, path).await;
+        let detail = none.json()["detail"].as_str().map(str::to_owned).unwrap_or_default();
+        assert!(none.status == 404 && detail.contains(path), "{none:?}");
+        assert!(none.head.contains("access-control-allow-origin: http://localhost:8080"), "it could not read it else");
+    }
 }
 
 /// What the page makes of a stream: it goes by what is in the data, and not by the names of the events.

@@ -1,9 +1,12 @@
-//! What a chat of EDISON's protocol says. Fields that nobody knows are passed over: its clients send some.
+//! What a chat of EDISON's protocol says. Fields that nobody knows are passed over: its clients send some. So are those
+//! about its memory, which is outside of this server (`remember`, `chat_id`, `global_memory_search`): what it holds comes
+//! as `context`, and the answer's `context_used` says what was there. Those that would make another answer of it, and that
+//! cannot be honoured, are refused.
 
 use backend::{ChatMessage, Image, Role};
 use serde_json::{Value, json};
 
-use crate::edison::router::Mode;
+use crate::edison::router::{Depth, Mode, Wish};
 use crate::error::ApiError;
 use crate::limits::MODEL_MAX_BYTES;
 use crate::validate::Pictures;
@@ -12,8 +15,8 @@ use crate::validate::Pictures;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Ask {
     pub(crate) message: String,
-    /// `None` is `auto`.
-    pub(super) mode: Option<Mode>,
+    /// How it is to be answered.
+    pub(super) wish: Wish,
     /// The pictures that came with the message.
     pub(crate) images: Vec<Image>,
     /// The model that the person chose, instead of that of the mode.
@@ -59,14 +62,19 @@ pub(crate) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Resu
     if message.is_none() {
         wrong("message", "a text is required");
     }
-    let mode = match &body["mode"] {
-        Value::Null => Some(None),
-        Value::String(name) if name == "auto" => Some(None),
-        Value::String(name) => Mode::from_name(name).map(Some),
-        _ => None,
-    };
+    let mode = mode(&body["mode"]);
     if mode.is_none() {
-        wrong("mode", "must be auto, chat, reasoning, agent, code or work");
+        wrong("mode", if body["mode"] == "swarm" { NO_SWARM } else { MODES });
+    }
+    let depth = named(&body["thinking_depth"], Depth::from_name);
+    if depth.is_none() {
+        wrong("thinking_depth", "must be fast, balanced or deep");
+    }
+    for (field, why) in ELSEWHERE {
+        // The page sends all of them with every message, and something in them only where its user chose it.
+        if !matches!(&body[field], Value::Null) && body[field] != "" {
+            wrong(field, why);
+        }
     }
     let selected = selected(&body["selected_model"]);
     if selected.is_none() {
@@ -88,11 +96,39 @@ pub(crate) fn ask(body: &[u8], messages_max: usize, seen: &mut Pictures) -> Resu
     if context.is_none() {
         wrong("context", "must be a list of texts, or of objects with a text");
     }
-    match (message, mode, selected, images, history, context) {
-        (Some(message), Some(mode), Some(selected), Ok(images), Some(history), Some(context)) => {
-            Ok(Ask { message: message.to_owned(), mode, images, selected, history, context })
+    match (message, mode, depth, selected, images, history, context) {
+        (Some(message), Some(mode), Some(depth), Some(selected), Ok(images), Some(history), Some(context))
+            if problems.is_empty() =>
+        {
+            let wish = Wish { mode, depth };
+            Ok(Ask { message: message.to_owned(), wish, images, selected, history, context })
         }
         _ => Err(ApiError::Fields(Value::Array(problems))),
+    }
+}
+
+const MODES: &str = "must be auto, chat, reasoning, agent, code or work";
+
+const NO_SWARM: &str = "a swarm is several models that talk to each other, and this server answers with one at a time; \
+                        choose auto, chat, reasoning, agent, code or work";
+
+/// What would change the answer, and is kept outside of this server.
+const ELSEWHERE: [(&str, &str); 2] = [
+    ("swarm_session_id", "must be left out: this server has no swarms that could go on"),
+    ("assistant_profile_id", "must be left out: this server keeps no profiles; say it in the message, or in context"),
+];
+
+/// `None` inside is `auto`.
+fn mode(value: &Value) -> Option<Option<Mode>> {
+    if value == "auto" { Some(None) } else { named(value, Mode::from_name) }
+}
+
+/// An absent name is none.
+fn named<T>(value: &Value, from_name: fn(&str) -> Option<T>) -> Option<Option<T>> {
+    match value {
+        Value::Null => Some(None),
+        Value::String(name) => from_name(name).map(Some),
+        _ => None,
     }
 }
 
@@ -145,7 +181,7 @@ fn chunks(items: &[Value]) -> Option<Vec<String>> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Ask;
+    use super::{Ask, Wish};
     use crate::error::ApiError;
     use crate::validate::Pictures;
 
@@ -171,8 +207,24 @@ mod tests {
         assert_eq!(wrong(&json!({"message": "", "conversation_history": ["x"]})), ["conversation_history"]);
         assert_eq!(wrong(&json!({"message": "", "selected_model": 7})), ["selected_model"]);
         assert_eq!(wrong(&json!({"message": "", "selected_model": "x".repeat(257)})), ["selected_model"]);
+        for depth in [json!("Deep"), json!(""), json!(1)] {
+            assert_eq!(wrong(&json!({"message": "", "thinking_depth": depth})), ["thinking_depth"]);
+        }
         let long = json!({"message": "", "conversation_history": [{}, {}, {}, {}]});
         assert_eq!(wrong(&long), ["conversation_history"]);
+    }
+
+    /// They would be another answer: a profile has its own instructions, a swarm its own history.
+    #[test]
+    fn what_is_chosen_and_cannot_be_honoured_is_refused_and_what_is_not_chosen_is_not() {
+        for field in ["swarm_session_id", "assistant_profile_id"] {
+            for chosen in [json!("a"), json!(7), json!(false), json!({})] {
+                assert_eq!(wrong(&json!({"message": "", field: chosen})), [field]);
+            }
+            for none in [json!(null), json!("")] {
+                assert!(ask(json!({"message": "", field: none}).to_string().as_bytes(), 3).is_ok(), "{field}");
+            }
+        }
     }
 
     #[test]
@@ -180,7 +232,7 @@ mod tests {
         let body = json!({"message": "", "session_id": 7, "remember": null, "images": null,
             "conversation_history": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]});
         let ask = ask(body.to_string().as_bytes(), 3).expect("a chat");
-        assert_eq!((ask.history.len(), ask.images.len(), ask.mode), (1, 0, None));
+        assert_eq!((ask.history.len(), ask.images.len(), ask.wish), (1, 0, Wish::default()));
     }
 
     #[test]

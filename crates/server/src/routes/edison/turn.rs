@@ -125,9 +125,10 @@ impl Turn {
 
     async fn answer(&self, teller: &mut Teller) -> Result<Done, ApiError> {
         let ask = &self.ask;
-        let routed = route(&ask.message, ask.mode, self.has_images());
+        let has_tier = |wanted| self.app.service.tiers().iter().any(|(tier, _)| *tier == wanted);
+        let routed = route(&ask.message, ask.wish, self.has_images(), has_tier(Tier::Medium));
         tracing::info!(mode = routed.mode.as_str(), tier = routed.tier.as_str(), rule = routed.rule, "routed");
-        if self.has_images() && self.app.service.tiers().iter().all(|(tier, _)| *tier != Tier::Vision) {
+        if self.has_images() && !has_tier(Tier::Vision) {
             return Err(ApiError::NoVision);
         }
         let plan = if routed.mode == Mode::Work { Some(self.plan(routed, teller).await?) } else { None };
