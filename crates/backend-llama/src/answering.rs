@@ -128,7 +128,7 @@ impl Answerer {
         let form = match (&options.constraint, prompt) {
             (Some(constraint), _) => Some(Form::Asked(constraint.clone())),
             (None, Prompt::Chat(chat)) => self.forced(chat)?.map(Form::Own),
-            (None, Prompt::Text(_)) => None,
+            (None, Prompt::Text(_) | Prompt::Pair(_)) => None,
         };
         form.map(|form| self.constraints.guard(&form)).transpose()
     }

@@ -2,6 +2,7 @@
 
 mod borders;
 mod feed;
+mod pairs;
 mod runs;
 
 use std::sync::{Arc, LazyLock};
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::borders::Borders;
 use self::feed::{Feed, Stop};
+pub(crate) use self::pairs::PairFormat;
 use crate::answering::Answerer;
 use crate::engine::{CancelFlag, CancelOnDrop};
 use crate::pictures::{Marks, Stretch};
@@ -49,6 +51,8 @@ pub(crate) struct Vocabulary {
     pub(crate) token_bytes_max: Option<usize>,
     /// The token that begins every text, where the model wants one.
     pub(crate) bos: Option<LlamaToken>,
+    /// How it is shown a query and a document, where it ranks.
+    pub(crate) pairs: Option<PairFormat>,
     /// Whether the tokenizer splits text into words first, and so must not see endless ones.
     pub(crate) splits_words: bool,
     pub(crate) context_len: u32,
@@ -142,6 +146,7 @@ impl LlamaEncoder {
 fn cost(prompt: &Prompt) -> usize {
     match prompt {
         Prompt::Text(text) => text.len(),
+        Prompt::Pair(pair) => pair.query.len() + pair.document.len(),
         // To measure a picture takes long, and may have to wait for another one.
         Prompt::Chat(chat) if chat.images().next().is_some() => usize::MAX,
         Prompt::Chat(chat) => {
@@ -164,6 +169,7 @@ impl Vocabulary {
         let mut tokens = match &prompt {
             // The author of a raw prompt writes control tokens to mean them.
             Prompt::Text(text) => self.tokenize(&[Piece::Rendered(text)], cancelled)?,
+            Prompt::Pair(pair) => self.pair(pair, cancelled)?,
             Prompt::Chat(Chat { messages, .. }) if messages.is_empty() => Vec::new(),
             Prompt::Chat(chat) => self.chat(chat, cancelled)?,
         };
@@ -171,7 +177,8 @@ impl Vocabulary {
             return Err(PromptError::Empty);
         }
         // Some templates write the token themselves; a second one would be read as an empty text before this one.
-        if let Some(bos) = self.bos.filter(|bos| tokens.first() != Some(bos)) {
+        let begins = !matches!(prompt, Prompt::Pair(_));
+        if let Some(bos) = self.bos.filter(|bos| begins && tokens.first() != Some(bos)) {
             tokens.insert(0, bos);
         }
         if tokens.len() >= self.context_len as usize {
@@ -262,6 +269,8 @@ impl Vocabulary {
     fn render(&self, prompt: &Prompt) -> Result<String, PromptError> {
         match prompt {
             Prompt::Text(text) => Ok(text.clone()),
+            // Nobody asks for the text of one.
+            Prompt::Pair(pair) => Ok(format!("{}\n{}", pair.query, pair.document)),
             Prompt::Chat(chat) => {
                 let template = self.template()?;
                 template.render(&template.input(chat)).map_err(|reason| PromptError::Template { reason })

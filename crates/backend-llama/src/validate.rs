@@ -163,8 +163,8 @@ pub(crate) struct Uses {
     pub(crate) pooling: Option<Pooling>,
 }
 
-/// Finds out what a loaded model can be used for, and that its tokenizer survives a text.
-pub(crate) fn uses(model: &LlamaModel) -> Result<Uses, String> {
+/// Finds out what a loaded model can be used for, and that its tokenizer survives a text. `head` is of its file.
+pub(crate) fn uses(model: &LlamaModel, head: &Head) -> Result<Uses, String> {
     let architecture = model.meta_val_str("general.architecture").unwrap_or_default();
     if UNUSABLE.contains(&architecture.as_str()) || architecture.starts_with("t5") {
         return Err(format!("models of the architecture {architecture} neither generate text nor embed it here"));
@@ -180,15 +180,29 @@ pub(crate) fn uses(model: &LlamaModel) -> Result<Uses, String> {
         Some("1") => Some(LlamaPoolingType::Mean),
         Some("2") => Some(LlamaPoolingType::Cls),
         Some("3") => Some(LlamaPoolingType::Last),
-        Some("4") => None,
+        Some("4") => {
+            ranking(head, model.n_cls_out())?;
+            Some(LlamaPoolingType::Rank)
+        }
         // A model that only embeds, and does not say how, is read as most are.
         _ => both_ways.then_some(LlamaPoolingType::Mean),
     };
-    let uses = Uses { generates: !both_ways, pooling: kind.map(|kind| Pooling { kind, both_ways }) };
-    if !uses.generates && uses.pooling.is_none() {
-        return Err("it is a model that ranks texts: neither generates nor embeds any".to_string());
+    // A head may stand over the mean of all tokens.
+    let of_all = kind == Some(LlamaPoolingType::Rank) && said("classifier.pooling_type").as_deref() == Some("1");
+    let pooling = kind.map(|kind| Pooling { kind, at_once: both_ways || of_all });
+    // One that ranks may be able to continue texts as well, and was trained to say something else.
+    Ok(Uses { generates: !both_ways && kind != Some(LlamaPoolingType::Rank), pooling })
+}
+
+/// Checks that a model that says that it ranks has a head that gives this many numbers. Without one llama.cpp would take what
+/// the last layer says for a score, and with a narrower one read beyond it, which ends the process.
+fn ranking(head: &Head, n_scores: u32) -> Result<(), String> {
+    let outputs = |name: &str| head.tensors.iter().find(|tensor| tensor.name == name).map(|tensor| tensor.shape[1]);
+    match outputs("cls.output.weight").or_else(|| outputs("cls.weight")) {
+        Some(n) if n == u64::from(n_scores) => Ok(()),
+        Some(n) => Err(format!("it ranks texts with {n_scores} numbers, and its head gives {n}")),
+        None => Err("it says that it ranks texts, and has no head to do so with (cls.output.weight)".to_string()),
     }
-    Ok(uses)
 }
 
 /// What a model has of what requests ask for by number.
@@ -245,7 +259,8 @@ pub(crate) fn tokens(tokens: &[TokenId], n_vocab: u32) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bounds, header, model_file, request};
+    use super::{Bounds, header, model_file, ranking, request};
+    use crate::gguf::Head;
     use crate::testing;
     use backend::{Adapter, EncodedPrompt, GenerateOptions, GenerateRequest, Prompt, Sampling, Scale};
 
@@ -261,6 +276,25 @@ mod tests {
             let expected = needed.then(|| format!("no token for the byte {byte}"));
             assert_eq!(refused.is_some(), needed, "{refused:?}");
             assert!(refused.unwrap_or_default().contains(&expected.unwrap_or_default()), "{byte}");
+        }
+    }
+
+    #[test]
+    fn a_head_must_give_as_many_numbers_as_are_read() {
+        let (dense, narrow) = (("cls.weight", [8, 8, 1, 1], 0), ("cls.weight", [8, 1, 1, 1], 0));
+        let output = |n| ("cls.output.weight", [8, n, 1, 1], 0);
+        let check = |tensors: &[(&str, [u64; 4], u32)], n| ranking(&Head::of(&[], tensors), n);
+        for (tensors, n) in [(&[dense, output(1)][..], 1), (&[output(2)], 2), (&[narrow], 1)] {
+            assert_eq!(check(tensors, n), Ok(()), "{tensors:?}");
+        }
+        for (tensors, n, part) in [
+            (&[][..], 1, "no head"),
+            (&[dense], 1, "gives 8"),
+            (&[narrow], 2, "with 2 numbers, and its head gives 1"),
+            (&[narrow, output(3)], 1, "gives 3"),
+        ] {
+            let refused = check(tensors, n).expect_err("it does not fit");
+            assert!(refused.contains(part), "{refused}");
         }
     }
 

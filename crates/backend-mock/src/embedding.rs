@@ -1,5 +1,5 @@
 //! Vectors that depend on the text: the same for the same text, and nearer for texts that share more of their words and
-//! letters.
+//! letters. The score of a document is how near it is to its query.
 
 use std::time::Duration;
 
@@ -35,12 +35,50 @@ pub(crate) struct Embed {
     pub(crate) result: oneshot::Sender<Computed>,
 }
 
-/// A text that is embedded.
+/// A text that is embedded, or a document that is ranked.
 pub(crate) struct Text {
-    pub(crate) text: String,
+    pub(crate) said: Input,
     pub(crate) tokens: u32,
     pub(crate) planned: PlannedVector,
 }
+
+/// What one input says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Input {
+    /// What the document is ranked by; `None` where a text is to be embedded.
+    pub(crate) query: Option<String>,
+    pub(crate) text: String,
+}
+
+impl Input {
+    /// What these tokens say.
+    ///
+    /// # Errors
+    /// One of them is in no vocabulary.
+    pub(crate) fn of(input: &EncodedPrompt) -> Result<Self, String> {
+        let unknown = |UnknownToken(id)| format!("token {id} is not in the vocabulary");
+        if let Some((query, text)) = vocabulary::pair_of(&input.tokens).map_err(unknown)? {
+            return Ok(Self { query: Some(query), text });
+        }
+        let bytes: Result<Vec<_>, _> = input.tokens.iter().map(|&token| vocabulary::bytes_of(token)).collect();
+        let text = String::from_utf8_lossy(&bytes.map_err(unknown)?.concat()).into_owned();
+        Ok(Self { query: None, text })
+    }
+
+    /// Its vector of this length, or its score.
+    fn values(&self, len: usize) -> Vec<f32> {
+        match &self.query {
+            None => vector(&self.text, len),
+            Some(query) => {
+                let pairs = vector(query, SCORE_LEN).into_iter().zip(vector(&self.text, SCORE_LEN));
+                vec![pairs.map(|(a, b)| a * b).sum()]
+            }
+        }
+    }
+}
+
+/// Numbers of the vectors that a score is made of: so many that different words seldom meet.
+const SCORE_LEN: usize = 1024;
 
 impl Embed {
     /// Works until every vector is there, or until nobody waits for them and the stop delay has passed.
@@ -76,7 +114,7 @@ impl Embed {
                 return self.cancelled().await;
             }
             vectors.push(Embedding {
-                values: input.planned.values.unwrap_or_else(|| vector(&input.text, self.len)),
+                values: input.planned.values.unwrap_or_else(|| input.said.values(self.len)),
                 tokens: input.planned.tokens.unwrap_or(input.tokens),
             });
         }
@@ -135,16 +173,6 @@ impl Embed {
     }
 }
 
-/// The text of these tokens.
-///
-/// # Errors
-/// One of them is in no vocabulary.
-pub(crate) fn text_of(input: &EncodedPrompt) -> Result<String, String> {
-    let bytes: Result<Vec<_>, UnknownToken> = input.tokens.iter().map(|&token| vocabulary::bytes_of(token)).collect();
-    let bytes = bytes.map_err(|UnknownToken(id)| format!("token {id} is not in the vocabulary"))?;
-    Ok(String::from_utf8_lossy(&bytes.concat()).into_owned())
-}
-
 /// Counts words and sequences of three letters, each at a place and with a sign that its hash decides, and brings the
 /// result to length 1.
 fn vector(text: &str, len: usize) -> Vec<f32> {
@@ -173,7 +201,7 @@ fn vector(text: &str, len: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::vector;
+    use super::{Input, vector};
 
     fn cosine(a: &str, b: &str) -> f32 {
         vector(a, 256).iter().zip(vector(b, 256)).map(|(a, b)| a * b).sum()
@@ -196,5 +224,16 @@ mod tests {
         let far = cosine("the weather in Paris", "quarterly tax report");
         assert!(near > akin && akin > far, "{near} {akin} {far}");
         assert!(cosine("same words", "same words") > 0.999);
+    }
+
+    #[test]
+    fn a_document_that_has_more_of_the_query_scores_higher() {
+        let score = |text: &str| {
+            let input = Input { query: Some("the weather in Paris".into()), text: text.into() };
+            let [score] = input.values(7)[..] else { panic!("a score is one number") };
+            score
+        };
+        assert!(score("weather of Paris, today") > score("a walk in Paris"));
+        assert!(score("a walk in Paris") > score("quarterly tax report"));
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::answer::Answer;
 use crate::chance::hash;
-use crate::embedding::{Computed, Embed, Text, text_of};
+use crate::embedding::{Computed, Embed, Input, Text};
 use crate::encoder::check_adapter;
 use crate::engine::Engine;
 use crate::generation::{EVENTS_AHEAD_MAX, Generation, Pace, Signal};
@@ -85,8 +85,9 @@ impl Lane for MockLane {
     }
 
     async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
-        if !self.model.script.capabilities.embeddings {
-            return Err(GenerateError::Failed { reason: "this model computes no embeddings".into() });
+        let has = self.model.script.capabilities;
+        if !has.embeddings && !has.rerank {
+            return Err(GenerateError::Failed { reason: "this model neither embeds nor ranks".into() });
         }
         self.running.retain(|work| !work.is_finished());
         let call = self.model.calls.fetch_add(1, Ordering::Relaxed) + 1;
@@ -148,13 +149,13 @@ impl MockLane {
 
     /// What is done about the inputs of a call for embeddings, and what goes wrong.
     fn vectors(&mut self, inputs: &[EncodedPrompt]) -> (Result<Vec<Text>, String>, Vec<Fault>) {
-        let texts = inputs.iter().map(text_of).collect::<Result<Vec<_>, _>>();
+        let said = inputs.iter().map(Input::of).collect::<Result<Vec<_>, _>>();
         // A call counts, and goes wrong, whatever is asked in it.
-        let heard = texts.as_deref().unwrap_or_default();
+        let heard = said.as_deref().unwrap_or_default();
         let chosen = self.stage.choose_vectors(&self.model.name, self.announced.take().as_deref(), heard);
         let tokens = inputs.iter().map(|input| input.tokens.len() as u32);
-        let text = |((text, tokens), planned)| Text { text, tokens, planned };
-        let inputs = texts.and_then(|texts| Ok(texts.into_iter().zip(tokens).zip(chosen.planned?).map(text).collect()));
+        let text = |((said, tokens), planned)| Text { said, tokens, planned };
+        let inputs = said.and_then(|said| Ok(said.into_iter().zip(tokens).zip(chosen.planned?).map(text).collect()));
         (inputs, chosen.faults)
     }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use backend::{Chat, GenerateOptions};
 
 use crate::Wire;
-use crate::rules::{Ask, Chosen, Rules, Vectors, choose, scheduled, vectors};
+use crate::embedding::Input;
+use crate::rules::{Ask, Chosen, Rules, Vectors, Wants, choose, scheduled, vectors};
 
 /// Tests that are told apart at one time; the oldest is forgotten for one more.
 const TESTS_MAX: usize = 4096;
@@ -136,8 +137,8 @@ impl Stage {
         (chosen, test_id, call)
     }
 
-    /// Chooses the vectors of one call for embeddings, and counts it.
-    pub(crate) fn choose_vectors(&self, model: &str, request_id: Option<&str>, texts: &[String]) -> Vectors {
+    /// Chooses the vectors of one call for embeddings, or the scores of one for a ranking, and counts it.
+    pub(crate) fn choose_vectors(&self, model: &str, request_id: Option<&str>, said: &[Input]) -> Vectors {
         let mut state = self.lock();
         let test_id = request_id.and_then(|id| state.request(id)).map(|request| request.test_id.clone());
         let (test_id, seed, shared) = (test_id.unwrap_or_default(), state.seed, Arc::clone(&state.rules));
@@ -146,9 +147,10 @@ impl Stage {
         let call = test.calls.entry(model.to_owned()).or_default();
         *call += 1;
         let (call, options) = (*call, GenerateOptions::default());
-        let asks = texts.iter().map(|text| {
+        let asks = said.iter().map(|Input { query, text }| {
             let heard = Heard { model, adapter: None, text, chat: None, options: &options, max_tokens: 0 };
-            Ask { is_embedding: true, ..heard.ask(&test_id, call, seed) }
+            let wants = if query.is_some() { Wants::Score } else { Wants::Embedding };
+            Ask { wants, query: query.as_deref(), ..heard.ask(&test_id, call, seed) }
         });
         let asks: Vec<Ask<'_>> = asks.collect();
         let mut chosen = vectors(&rules, &mut test.matched, &asks);
@@ -230,6 +232,7 @@ impl<'a> Heard<'a> {
     /// The same as somebody asks for an answer to it.
     pub(crate) fn ask(&self, test_id: &'a str, call: u64, seed: u64) -> Ask<'a> {
         let Self { model, adapter, text, chat, options, max_tokens } = *self;
-        Ask { model, adapter, test_id, call, text, chat, options, max_tokens, seed, is_embedding: false }
+        let (query, wants) = (None, Wants::Answer);
+        Ask { model, adapter, test_id, call, text, query, chat, options, max_tokens, seed, wants }
     }
 }

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use backend::{Chat, ChatMessage, IMAGE_TOKENS, Prompt, Role, TokenId};
+use backend::{Chat, ChatMessage, IMAGE_TOKENS, Pair, Prompt, Role, TokenId};
 
-/// Opens a message of the system; the ids up to [`TOOL`] are the marks.
+/// Opens a message of the system; the ids up to [`BETWEEN`] are the marks.
 const SYSTEM: TokenId = 0;
 const USER: TokenId = 1;
 const ASSISTANT: TokenId = 2;
@@ -14,6 +14,8 @@ const ASSISTANT: TokenId = 2;
 const END: TokenId = 3;
 /// Opens a message of a tool.
 const TOOL: TokenId = 4;
+/// Stands between a query and a document.
+const BETWEEN: TokenId = 5;
 
 /// Text tokens hold their number of bytes here, and the bytes themselves below.
 const LENGTH_SHIFT: u32 = 24;
@@ -35,6 +37,10 @@ pub(crate) struct UnknownToken(pub(crate) TokenId);
 pub(crate) fn tokens_of(prompt: &Prompt, bytes_per_token: usize) -> Vec<TokenId> {
     match prompt {
         Prompt::Text(text) => text_tokens(text, bytes_per_token).collect(),
+        Prompt::Pair(Pair { query, document }) => {
+            let document = text_tokens(document, bytes_per_token);
+            text_tokens(query, bytes_per_token).chain([BETWEEN]).chain(document).collect()
+        }
         Prompt::Chat(Chat { messages, .. }) if messages.is_empty() => Vec::new(),
         Prompt::Chat(Chat { messages, .. }) => {
             let mut pictures = PICTURES;
@@ -62,12 +68,25 @@ pub(crate) fn question_of(tokens: &[TokenId]) -> Result<String, UnknownToken> {
                 text.clear();
             }
             END if role == Some(USER) => question = Some(std::mem::take(&mut text)),
-            END => {}
+            END | BETWEEN => {}
             _ if is_picture(token) => {}
             _ => text.extend(text_bytes(token)?),
         }
     }
     Ok(String::from_utf8_lossy(&question.unwrap_or(text)).into_owned())
+}
+
+/// The query and the document of a pair; `None` where these are no pair's.
+///
+/// # Errors
+/// One of them is in no vocabulary.
+pub(crate) fn pair_of(tokens: &[TokenId]) -> Result<Option<(String, String)>, UnknownToken> {
+    let Some(at) = tokens.iter().position(|&token| token == BETWEEN) else { return Ok(None) };
+    let text = |tokens: &[TokenId]| {
+        let bytes = tokens.iter().map(|&token| bytes_of(token)).collect::<Result<Vec<_>, _>>()?;
+        Ok(String::from_utf8_lossy(&bytes.concat()).into_owned())
+    };
+    Ok(Some((text(&tokens[..at])?, text(&tokens[at + 1..])?)))
 }
 
 pub(crate) fn is_picture(token: TokenId) -> bool {
@@ -93,7 +112,7 @@ pub(crate) fn text_tokens(text: &str, bytes_per_token: usize) -> impl Iterator<I
 
 /// The bytes of a text token; a mark has none, and neither has a picture.
 pub(crate) fn bytes_of(token: TokenId) -> Result<Vec<u8>, UnknownToken> {
-    if token <= TOOL || is_picture(token) { Ok(Vec::new()) } else { text_bytes(token).map(Iterator::collect) }
+    if token <= BETWEEN || is_picture(token) { Ok(Vec::new()) } else { text_bytes(token).map(Iterator::collect) }
 }
 
 /// The bytes of a text token.
@@ -161,7 +180,7 @@ mod tests {
 
     #[test]
     fn tokens_that_no_text_has_are_unknown() {
-        for token in [TokenId::MAX, 5, 0x0001_0000, 0x0101_0041, 0x0201_4141, 0x0400_0000] {
+        for token in [TokenId::MAX, 6, 0x0001_0000, 0x0101_0041, 0x0201_4141, 0x0400_0000] {
             assert_eq!(question_of(&[token]), Err(UnknownToken(token)), "{token:#x}");
         }
     }

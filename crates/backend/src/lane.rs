@@ -26,14 +26,15 @@ pub trait Lane: Send + 'static {
         let _ = request_id;
     }
 
-    /// Computes what a text means, as a vector: one for each input, in their order.
+    /// Computes what a text means, as a vector: one for each input, in their order. A model that
+    /// [ranks](crate::Capabilities::rerank) takes pairs instead, and gives their scores.
     ///
     /// # Cancel safety
     /// Dropping the future asks the engine to stop, as dropping the stream of [`generate`](Lane::generate) does.
     ///
     /// # Errors
-    /// See [`GenerateError`]. A lane without the [capability](crate::Capabilities::embeddings) always fails, as this
-    /// default does.
+    /// See [`GenerateError`]. A lane without the [capability](crate::Capabilities::embeddings) for what it is given always
+    /// fails, as this default does.
     async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
         drop(inputs);
         Err(GenerateError::Failed { reason: "this model computes no embeddings".into() })

@@ -38,6 +38,6 @@ pub use model::{
     Tuning,
 };
 pub use options::{Constraint, GenerateOptions};
-pub use request::{EncodedPrompt, GenerateRequest, IMAGE_TOKENS, Prompt, TokenId};
+pub use request::{EncodedPrompt, GenerateRequest, IMAGE_TOKENS, Pair, Prompt, TokenId};
 pub use sampling::{Dry, Mirostat, MirostatVersion, OutOfRange, Sampling, Xtc};
 pub use text::{TextAssembler, Visible};

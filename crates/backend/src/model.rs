@@ -153,24 +153,66 @@ pub struct ModelInfo {
     pub capabilities: Capabilities,
 }
 
-/// What can be asked of a model besides text. A request for anything else is refused before it waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What can be asked of a model. A request for anything else is refused before it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
+    /// [`Lane::generate`](crate::Lane::generate): it continues texts and conversations.
+    pub generation: bool,
     /// [`Chat::tools`](crate::Chat::tools): its template knows them, and its calls are understood.
     pub tools: bool,
     /// [`GenerateOptions::constraint`](crate::GenerateOptions::constraint).
     pub constraints: bool,
     /// [`GenerateOptions::logprobs`](crate::GenerateOptions::logprobs).
     pub logprobs: bool,
-    /// [`Lane::embed`](crate::Lane::embed).
+    /// [`Lane::embed`](crate::Lane::embed) of texts.
     pub embeddings: bool,
+    /// [`Lane::embed`](crate::Lane::embed) of [pairs](crate::Pair).
+    pub rerank: bool,
     /// [`ChatMessage::images`](crate::ChatMessage::images).
     pub vision: bool,
 }
 
 impl Capabilities {
     /// All of them.
-    pub const ALL: Self = Self { tools: true, constraints: true, logprobs: true, embeddings: true, vision: true };
+    pub const ALL: Self = Self {
+        generation: true,
+        tools: true,
+        constraints: true,
+        logprobs: true,
+        embeddings: true,
+        rerank: true,
+        vision: true,
+    };
+
+    /// The names of those that it has.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let Self { generation, tools, constraints, logprobs, embeddings, rerank, vision } = self;
+        let all = [
+            (generation, "generation"),
+            (tools, "tools"),
+            (constraints, "constraints"),
+            (logprobs, "logprobs"),
+            (embeddings, "embeddings"),
+            (rerank, "rerank"),
+            (vision, "vision"),
+        ];
+        all.into_iter().filter_map(|(has, name)| has.then_some(name))
+    }
+}
+
+impl Default for Capabilities {
+    /// Text, and nothing besides.
+    fn default() -> Self {
+        Self {
+            generation: true,
+            tools: false,
+            constraints: false,
+            logprobs: false,
+            embeddings: false,
+            rerank: false,
+            vision: false,
+        }
+    }
 }
 
 /// Turns prompts into tokens. Needs no lane, so any number of requests may ask at the same time.

@@ -1,5 +1,7 @@
 //! What a lane is asked to do.
 
+use std::sync::Arc;
+
 use crate::{Chat, GenerateOptions, Image};
 
 /// A token's number in the model's vocabulary.
@@ -9,13 +11,24 @@ pub type TokenId = u32;
 /// that [`Chat::images`] has at `n`, as often as the picture takes tokens.
 pub const IMAGE_TOKENS: TokenId = 1 << 31;
 
-/// What the model is to continue.
+/// What the model is given: to continue it, to embed it, or to rank it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
     /// A conversation, rendered with the model's own chat template.
     Chat(Chat),
     /// Text as it is, without a template.
     Text(String),
+    /// A document that is to be ranked, for [`Lane::embed`](crate::Lane::embed) of a model that ranks.
+    Pair(Pair),
+}
+
+/// A question and a text that may answer it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The question. The documents of one request share it.
+    pub query: Arc<str>,
+    /// The text.
+    pub document: String,
 }
 
 impl Prompt {
@@ -23,7 +36,7 @@ impl Prompt {
     pub fn images(&self) -> impl Iterator<Item = &Image> {
         let chat = match self {
             Self::Chat(chat) => Some(chat),
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Pair(_) => None,
         };
         chat.into_iter().flat_map(Chat::images)
     }

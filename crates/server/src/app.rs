@@ -23,7 +23,7 @@ use crate::openapi;
 use crate::request_id::RequestIds;
 use crate::routes::{
     chat, completions, edison, embeddings, health, index, llama, locks, messages, metrics as metrics_page, models,
-    responses, tokens,
+    rerank, responses, tokens,
 };
 use crate::shutdown::Shutdown;
 use crate::state::App;
@@ -98,6 +98,9 @@ pub(crate) fn routes() -> Routes {
         .post("/v1/chat/completions", chat::complete)
         .post("/v1/completions", completions::complete)
         .post("/v1/embeddings", embeddings::embed)
+        .post("/v1/rerank", rerank::rerank)
+        .post("/rerank", rerank::rerank)
+        .post("/reranking", rerank::rerank)
         .post("/v1/responses", responses::create)
         .post("/v1/messages", messages::create)
         .post("/v1/messages/count_tokens", messages::count_tokens)
@@ -144,8 +147,17 @@ async fn method_not_allowed(request: Request) -> Response {
 }
 
 /// The paths of llama-server that are served, whose errors look like the OpenAI protocol's.
-pub(crate) const OF_LLAMA_SERVER: [&str; 7] =
-    ["/props", "/slots", "/lora-adapters", "/completion", "/tokenize", "/detokenize", "/apply-template"];
+pub(crate) const OF_LLAMA_SERVER: [&str; 9] = [
+    "/props",
+    "/slots",
+    "/lora-adapters",
+    "/completion",
+    "/tokenize",
+    "/detokenize",
+    "/apply-template",
+    "/rerank",
+    "/reranking",
+];
 
 /// Clients of the OpenAI protocol read its error object; the other paths are read by people and scripts.
 pub(crate) fn in_the_style_of(path: &str, error: ApiError) -> Response {

@@ -81,7 +81,7 @@ impl Fields {
             Feature::Tools => "tools",
             Feature::Constraints => self.constraint,
             Feature::Logprobs => "logprobs",
-            Feature::Embeddings | Feature::AdaptedEmbeddings => "model",
+            Feature::Generation | Feature::Embeddings | Feature::AdaptedEmbeddings | Feature::Rerank => "model",
             Feature::Vision => self.prompt,
         }
     }
@@ -132,6 +132,7 @@ fn classify_refusal(refusal: &Refusal, fields: Fields) -> (StatusCode, &'static 
         Refusal::Prompt(PromptError::Failed { .. }) => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
         Refusal::Prompt(PromptError::Options { .. }) => (S::BAD_REQUEST, "invalid_request_error", fields.options),
         Refusal::Prompt(_) => (S::BAD_REQUEST, "invalid_request_error", Some(fields.prompt)),
+        Refusal::Input { error, .. } => classify_refusal(&Refusal::Prompt(error.clone()), fields),
         Refusal::Unsupported { feature, .. } => (S::BAD_REQUEST, "invalid_request_error", Some(fields.of(*feature))),
         Refusal::ModelUnavailable { .. } => (S::SERVICE_UNAVAILABLE, "model_unavailable", Some("model")),
         Refusal::Backend { .. } => (S::INTERNAL_SERVER_ERROR, "backend_error", None),
@@ -188,6 +189,9 @@ fn message_of(refusal: &Refusal, fields: Fields) -> String {
         Refusal::Prompt(PromptError::TooLong { .. }) => format!("{refusal}; shorten the {}", fields.prompt),
         Refusal::Prompt(prompt) if !matches!(prompt, PromptError::Failed { .. }) => {
             echo::sentence(&prompt.to_string()).into()
+        }
+        Refusal::Input { index, error } => {
+            format!("{}[{index}]: {}", fields.prompt, message_of(&Refusal::Prompt(error.clone()), fields))
         }
         Refusal::UnknownModel { .. }
         | Refusal::UnknownAdapter { .. }

@@ -63,6 +63,9 @@ pub(crate) const TOKENS_MAX: usize = 128 * 1024;
 /// Inputs that one request for embeddings may have, as in the OpenAI API. They are computed under one lease.
 pub(crate) const INPUTS_MAX: usize = 2048;
 
+/// Documents that one request may want to have ranked. They are computed under one lease.
+pub(crate) const DOCUMENTS_MAX: usize = 1000;
+
 /// The shortest time between two comments that keep a connection alive.
 pub(crate) const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
 

@@ -52,6 +52,16 @@ fn a_model_that_only_embeds_is_usable_too() {
 }
 
 #[test]
+fn a_model_that_only_ranks_is_usable_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = fixture("edison-demo-rerank.gguf");
+    let output = edison(&["doctor", file.to_str().expect("UTF-8")], folder.path());
+    let told = text(&output.stdout);
+    let says = told.contains("can do: rank documents") && told.contains("scores \"Hello, world\" as ");
+    assert!(output.status.success() && says, "{told}{}", text(&output.stderr));
+}
+
+#[test]
 fn a_file_that_is_no_model_is_told_with_the_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let junk = folder.path().join("junk.gguf");

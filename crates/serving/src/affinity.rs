@@ -30,6 +30,8 @@ impl Conversation {
                 beginning.iter().for_each(|message| (message.role.as_str(), &message.content).hash(&mut hasher));
             }
             Prompt::Text(text) => text.as_bytes()[..text.len().min(TEXT_BYTES)].hash(&mut hasher),
+            // Nothing of it is remembered.
+            Prompt::Pair(_) => {}
         }
         Self(hasher.finish())
     }

@@ -94,8 +94,10 @@ pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) 
         Work::Embed { inputs } => {
             let in_tokens = inputs.iter().map(is_tokens).collect();
             let mut encoded = Vec::with_capacity(inputs.len());
-            for input in inputs {
-                encoded.push(tokens_of(&loaded, input).await.map_err(Refusal::Prompt)?);
+            let is_one = inputs.len() == 1;
+            for (index, input) in inputs.into_iter().enumerate() {
+                let refuse = |error| if is_one { Refusal::Prompt(error) } else { Refusal::Input { index, error } };
+                encoded.push(tokens_of(&loaded, input).await.map_err(refuse)?);
             }
             (Task::Embed(encoded), in_tokens, None)
         }
@@ -110,7 +112,12 @@ fn missing(loaded: &Loaded, work: &Work) -> Option<Feature> {
         Work::Generate { input: Input::Tokens(_), options, .. } => {
             Feature::missing(has, &Prompt::Text(String::new()), options)
         }
-        Work::Embed { .. } => (!has.embeddings).then_some(Feature::Embeddings),
+        Work::Embed { inputs } => {
+            let is_pair = |input: &Input| matches!(input, Input::Prompt(Prompt::Pair(_)));
+            let pairs = inputs.iter().any(is_pair).then_some((Feature::Rerank, has.rerank));
+            let texts = inputs.iter().any(|input| !is_pair(input)).then_some((Feature::Embeddings, has.embeddings));
+            [pairs, texts].into_iter().flatten().find(|(_, has)| !has).map(|(feature, _)| feature)
+        }
     }
 }
 

@@ -1,10 +1,12 @@
-//! What a request wants of a model besides text, and whether the model has it.
+//! What a request wants of a model, and whether the model has it.
 
 use backend::{Capabilities, GenerateOptions, Prompt};
 
 /// Something that not every model can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Feature {
+    /// Answers: continuing conversations and texts.
+    Generation,
     /// Calling tools.
     Tools,
     /// Answers of a given form.
@@ -13,8 +15,10 @@ pub enum Feature {
     Logprobs,
     /// Embeddings.
     Embeddings,
-    /// Embeddings that an adapter changes. No model has them.
+    /// Embeddings or scores that an adapter changes. No model has them.
     AdaptedEmbeddings,
+    /// Ranking documents by a query.
+    Rerank,
     /// Pictures in the prompt.
     Vision,
 }
@@ -23,11 +27,13 @@ impl Feature {
     /// The feature's name in messages.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Generation => "answers: it embeds or ranks texts and does not continue them",
             Self::Tools => "tools",
             Self::Constraints => "constrained answers",
             Self::Logprobs => "log probabilities",
             Self::Embeddings => "embeddings",
-            Self::AdaptedEmbeddings => "embeddings that an adapter changes",
+            Self::AdaptedEmbeddings => "embeddings or scores that an adapter changes",
+            Self::Rerank => "head to rank documents with: it is no reranker",
             Self::Vision => "eyes for pictures",
         }
     }
@@ -37,6 +43,7 @@ impl Feature {
         let tools = matches!(prompt, Prompt::Chat(chat) if chat.may_call());
         let pictures = matches!(prompt, Prompt::Chat(chat) if chat.images().next().is_some());
         let asked = [
+            (Self::Generation, true, has.generation),
             (Self::Vision, pictures, has.vision),
             (Self::Tools, tools, has.tools),
             (Self::Constraints, options.constraint.is_some(), has.constraints),
@@ -55,8 +62,16 @@ mod tests {
 
     use super::Feature;
 
-    const NONE: Capabilities =
-        Capabilities { tools: false, constraints: false, logprobs: false, embeddings: false, vision: false };
+    const NONE: Capabilities = Capabilities { generation: true, ..NOTHING };
+    const NOTHING: Capabilities = Capabilities {
+        generation: false,
+        tools: false,
+        constraints: false,
+        logprobs: false,
+        embeddings: false,
+        rerank: false,
+        vision: false,
+    };
 
     fn chat(tool_choice: ToolChoice) -> Prompt {
         let tools = vec![Tool { name: "t".into(), description: None, parameters: None }];
@@ -83,6 +98,7 @@ mod tests {
         for (prompt, options, missing) in cases {
             assert_eq!(Feature::missing(NONE, prompt, options), missing, "{prompt:?} {options:?}");
             assert_eq!(Feature::missing(Capabilities::ALL, prompt, options), None);
+            assert_eq!(Feature::missing(NOTHING, prompt, options), Some(Feature::Generation));
         }
     }
 }

@@ -69,6 +69,14 @@ pub enum Refusal {
     /// The model cannot run this prompt.
     #[error("{0}")]
     Prompt(PromptError),
+    /// The model cannot take this one of several inputs.
+    #[error("input {index}: {error}")]
+    Input {
+        /// Which one, from 0.
+        index: usize,
+        /// Why.
+        error: PromptError,
+    },
     /// The model cannot do something that the request wants. Another model may.
     #[error("model \"{model}\" has no {}", feature.as_str())]
     Unsupported {

@@ -27,7 +27,7 @@ pub struct Request {
     pub queue_timeout: Option<Duration>,
 }
 
-/// One request for embeddings.
+/// One request for embeddings, or for the scores of documents.
 #[derive(Debug, Clone)]
 pub struct EmbedRequest {
     /// Names the request, as in [`Request`].
@@ -38,7 +38,7 @@ pub struct EmbedRequest {
     pub model: String,
     /// Its priority class.
     pub class: Class,
-    /// What to compute embeddings of, all under one lease; at least one.
+    /// What to compute embeddings of, all under one lease; at least one. Of a [`Prompt::Pair`] it is its score.
     pub inputs: Vec<Input>,
     /// How long to wait for a lane at most, as in [`Request`].
     pub queue_timeout: Option<Duration>,

@@ -29,6 +29,7 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
         borders: Borders::default(),
         token_bytes_max: None,
         bos: bos_wanted,
+        pairs: None,
         splits_words: true,
         context_len: 64,
         n_calls: std::sync::atomic::AtomicUsize::default(),

@@ -1,4 +1,4 @@
-//! What texts mean, as vectors, one text after another.
+//! What texts mean, as vectors, one text after another; or how well documents answer a query, as numbers.
 //!
 //! A context of its own, made when the first text comes: one that gives vectors gives a row of logits for every token
 //! too, which nobody wants for answers.
@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::PoisonError;
 
-use backend::{Embedding, EncodedPrompt, GenerateError};
+use backend::{Embedding, EncodedPrompt, GenerateError, Prompt};
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use llama_cpp_2::llama_batch::LlamaBatch;
@@ -23,21 +23,33 @@ use crate::validate;
 /// Tokens of a text at most where all of them are pooled and the model looks back only. Each costs a row of logits.
 const POOLED_TOKENS_MAX: u32 = 2048;
 
-/// How a model makes one vector of the vectors of its tokens.
+/// How a model makes one vector, or a score, of the vectors of its tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pooling {
     pub(crate) kind: LlamaPoolingType,
-    /// Whether a token sees those behind it too, so that a text has to be computed at once.
-    pub(crate) both_ways: bool,
+    /// Whether a text has to be computed at once, as where a token sees those behind it too.
+    pub(crate) at_once: bool,
 }
 
 impl Pooling {
+    /// Whether it makes scores.
+    pub(crate) fn ranks(self) -> bool {
+        self.kind == LlamaPoolingType::Rank
+    }
+
+    /// Whether the last token speaks for all, so that those before may have been computed earlier.
+    fn is_of_the_last(self) -> bool {
+        !self.at_once && matches!(self.kind, LlamaPoolingType::Last | LlamaPoolingType::Rank)
+    }
+
     /// Tokens that are computed at once at most.
     fn step(self, context_len: u32, step_tokens: u32) -> u32 {
-        match self.kind {
-            _ if self.both_ways => context_len,
-            LlamaPoolingType::Last => step_tokens.min(context_len),
-            _ => context_len.min(POOLED_TOKENS_MAX),
+        if self.at_once {
+            context_len
+        } else if self.is_of_the_last() {
+            step_tokens.min(context_len)
+        } else {
+            context_len.min(POOLED_TOKENS_MAX)
         }
     }
 }
@@ -98,15 +110,19 @@ impl<'model> Embedder<'model> {
         self.open = None;
     }
 
-    /// Makes the vector of a text, at length 1.
+    /// Makes the vector of a text, at length 1, or the score of a pair.
     pub(super) fn embed(&mut self, input: &EncodedPrompt) -> Result<Embedding, NoVector> {
         let Some(pooling) = self.shared.limits.pooling else {
             return Err(NoVector::Text("this model computes no embeddings".to_string()));
         };
+        if pooling.ranks() != matches!(input.prompt, Prompt::Pair(_)) {
+            let does = if pooling.ranks() { "ranks documents and embeds no texts" } else { "ranks no documents" };
+            return Err(NoVector::Text(format!("this model {does}")));
+        }
         let limits = self.shared.limits;
         let step = pooling.step(limits.context_len, limits.step_tokens) as usize;
         let tokens = tokens(&self.shared.model, input).map_err(NoVector::Text)?;
-        let most = if pooling.kind == LlamaPoolingType::Last { limits.context_len as usize } else { step };
+        let most = if pooling.is_of_the_last() { limits.context_len as usize } else { step };
         if tokens.len() > most {
             let reason = format!("the text has {} tokens and the model takes {most} at once", tokens.len());
             return Err(NoVector::Text(reason));
@@ -126,7 +142,9 @@ impl<'model> Embedder<'model> {
             decoded.map_err(|error| NoVector::Broken(reasons.or(&error)))?;
         }
         let pooled = context.embeddings_seq_ith(0).map_err(|error| NoVector::Broken(error.to_string()))?;
-        let values = normalised(pooled).ok_or_else(|| broken("the model computed no numbers"))?;
+        // Where there are several numbers, such as the chances of yes and no, the first is that of the document.
+        let values = if pooling.ranks() { score(pooled) } else { normalised(pooled) };
+        let values = values.ok_or_else(|| broken("the model computed no numbers"))?;
         Ok(Embedding { values, tokens: u32::try_from(tokens.len()).expect("the context bounds every count") })
     }
 
@@ -168,6 +186,9 @@ fn tokens(model: &LlamaModel, input: &EncodedPrompt) -> Result<Vec<LlamaToken>, 
     validate::tokens(&input.tokens, n_vocab)?;
     let token = |&id: &u32| LlamaToken::new(i32::try_from(id).expect("it was checked against the vocabulary"));
     let mut tokens: Vec<LlamaToken> = input.tokens.iter().map(token).collect();
+    if matches!(input.prompt, Prompt::Pair(_)) {
+        return Ok(tokens);
+    }
     let end = if vocab.should_add_sep() {
         Some(vocab.sep())
     } else if vocab.should_add_eos() {
@@ -178,6 +199,11 @@ fn tokens(model: &LlamaModel, input: &EncodedPrompt) -> Result<Vec<LlamaToken>, 
     let end = end.filter(|end| (0..vocab.n_tokens()).contains(&end.0) && tokens.last() != Some(end));
     tokens.extend(end);
     Ok(tokens)
+}
+
+/// The score, or `None` where it is no number.
+fn score(pooled: &[f32]) -> Option<Vec<f32>> {
+    pooled.first().filter(|score| score.is_finite()).map(|&score| vec![score])
 }
 
 /// The vector at length 1, or `None` where it holds what is no number. A vector of zeros has no direction and stays.

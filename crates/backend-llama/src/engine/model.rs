@@ -18,7 +18,8 @@ use super::session::Limits;
 use super::vocabulary::vocabulary;
 use super::{memory, reasons};
 use crate::adapter;
-use crate::encoder::Vocabulary;
+use crate::encoder::{PairFormat, Vocabulary};
+use crate::gguf::Head;
 use crate::projector::Projector;
 use crate::validate::{self, Uses};
 
@@ -43,7 +44,7 @@ pub(super) fn load(
     }
     let params = LlamaModelParams::default().with_n_gpu_layers(spec.gpu_layers);
     let params = params.with_progress_callback(watch(progress, cancelled.clone()));
-    let (model, adapters) = match &spec.source {
+    let (model, head, adapters) = match &spec.source {
         ModelSource::File(path) => load_file(runtime, path, &params, spec, cancelled)?,
         ModelSource::Embedded(bytes) => {
             // Not mapped: the file goes right after the load.
@@ -52,8 +53,10 @@ pub(super) fn load(
             load_file(runtime, file.path(), &params, spec, cancelled)?
         }
     };
-    let uses = validate::uses(&model).map_err(|reason| LoadError::Unusable { model: spec.name.clone(), reason })?;
-    let Uses { generates, pooling } = uses;
+    let unusable = |reason| LoadError::Unusable { model: spec.name.clone(), reason };
+    let Uses { generates, pooling } = validate::uses(&model, &head).map_err(unusable)?;
+    let ranks = pooling.is_some_and(|pooling| pooling.ranks());
+    let pairs = ranks.then(|| PairFormat::of(&model)).transpose().map_err(unusable)?;
     let context_len = context_len(spec, &model);
     let (parameters, weight_bytes) = (model.n_params(), model.size());
     if spec.context_len > context_len {
@@ -68,17 +71,24 @@ pub(super) fn load(
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
     let limits = Limits { context_len, threads, lanes, step_tokens, reuse, pooling, generates };
     if !generates && !adapters.is_empty() {
-        let reason = "are for models that continue texts, and this one only embeds them".to_string();
+        let reason = "are for models that continue texts, and this one embeds or ranks them".to_string();
         return Err(LoadError::Setting { setting: "adapters", reason });
     }
-    let mut vocabulary = vocabulary(model, context_len, spec);
+    let mut vocabulary = Vocabulary { pairs, ..vocabulary(model, context_len, spec) };
     if let Some(source) = &spec.projector {
         vocabulary.projector = Some(Arc::new(projector(source, &vocabulary.model, spec)?));
     }
     let tools = generates && vocabulary.answerer.understands_calls();
     let vision = generates && vocabulary.projector.is_some();
-    let (constraints, logprobs, embeddings) = (generates, generates, pooling.is_some());
-    let capabilities = Capabilities { tools, constraints, logprobs, embeddings, vision };
+    let capabilities = Capabilities {
+        generation: generates,
+        tools,
+        constraints: generates,
+        logprobs: generates,
+        embeddings: pooling.is_some() && !ranks,
+        rerank: ranks,
+        vision,
+    };
     let info = ModelInfo { context_len, parameters, weight_bytes, capabilities };
     Ok(LoadedModel { vocabulary, adapters, info, limits })
 }
@@ -152,7 +162,7 @@ fn load_file(
     params: &LlamaModelParams,
     spec: &ModelSpec,
     cancelled: &CancelFlag,
-) -> Result<(LlamaModel, Vec<adapter::Loaded>), LoadError> {
+) -> Result<(LlamaModel, Head, Vec<adapter::Loaded>), LoadError> {
     let (name, head) = validate::model_file(path)?;
     let (model, reasons) = reasons::collect(|| LlamaModel::load_from_file(runtime, name, params));
     let mut model = model.map_err(|error| {
@@ -167,7 +177,7 @@ fn load_file(
     })?;
     // Before there is a context: each reserves room for the adapters that there are.
     let adapters = adapter::load(&mut model, &head, &spec.adapters, &|bytes| unpack(&spec.name, bytes))?;
-    Ok((model, adapters))
+    Ok((model, head, adapters))
 }
 
 /// How long the context becomes: what was asked for, and no more than the model was trained with.

@@ -131,7 +131,7 @@ impl<'model> Engine<'model> {
         }
         let shared = self.session.shared();
         if !shared.limits.generates {
-            let reason = "this model computes embeddings and does not continue texts".to_string();
+            let reason = "this model embeds or ranks texts and does not continue them".to_string();
             return refuse(GenerateError::Failed { reason });
         }
         let answering = match catch_unwind(AssertUnwindSafe(|| shared.answerer.begin(&job.request))) {

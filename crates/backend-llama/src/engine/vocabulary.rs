@@ -55,6 +55,7 @@ pub(super) fn vocabulary(model: LlamaModel, context_len: u32, spec: &ModelSpec) 
         borders,
         token_bytes_max,
         bos,
+        pairs: None,
         // SentencePiece takes text as it is.
         splits_words: !kind.is_empty() && kind != SENTENCE_PIECE,
         context_len,

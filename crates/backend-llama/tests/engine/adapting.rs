@@ -95,7 +95,7 @@ async fn an_adapter_of_another_model_is_refused() {
     let reason = refusal(embedder(ModelSource::File(fixture()))).await;
     assert!(reason.contains("tone") && reason.contains("the model has bert"), "{reason}");
     let reason = refusal(embedder(ModelSource::Embedded(of_the_embedder().leak()))).await;
-    assert!(reason.contains("adapters") && reason.contains("only embeds"), "{reason}");
+    assert!(reason.contains("adapters") && reason.contains("embeds or ranks"), "{reason}");
 }
 
 /// Memory is told with the adapters, from files and from what is built in; the latter does as the former.

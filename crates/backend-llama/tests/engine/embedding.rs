@@ -1,7 +1,7 @@
 //! Texts as vectors.
 
 use backend::conformance::kit;
-use backend::{Backend, EncodedPrompt, GenerateError, Lane, LoadError, LoadedModel, Prompt};
+use backend::{EncodedPrompt, GenerateError, Lane, LoadedModel, Prompt};
 use futures_util::FutureExt;
 
 use crate::support;
@@ -147,20 +147,4 @@ async fn a_model_can_do_both() {
     assert_eq!(vectors[0], vectors[3]);
     assert!(dot(&vectors[0], &vectors[1]) < 0.999 && dot(&vectors[1], &vectors[2]) < 0.999);
     kit::check_as_new(&model, lane.as_mut()).await;
-}
-
-/// A model that ranks texts gives one number that is no vector.
-#[tokio::test]
-async fn a_model_that_ranks_is_refused() {
-    let dir = tempfile::TempDir::new().unwrap();
-    let path = dir.path().join("rank.gguf");
-    let good = std::fs::read(support::fixture("edison-demo-embed.gguf")).unwrap();
-    let key = b"bert.pooling_type\x04\0\0\0";
-    let rank = support::replace(&good, &[&key[..], &[1, 0, 0, 0]].concat(), &[&key[..], &[4, 0, 0, 0]].concat());
-    std::fs::write(&path, rank).unwrap();
-    match support::backend().load(support::spec(path), support::silent()).await {
-        Err(LoadError::Unusable { reason, .. }) => assert!(reason.contains("ranks"), "{reason}"),
-        Err(error) => panic!("{error}"),
-        Ok(_) => panic!("it was loaded"),
-    }
 }

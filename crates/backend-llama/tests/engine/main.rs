@@ -9,6 +9,7 @@ mod embedding;
 mod generating;
 mod loading;
 mod prompts;
+mod ranking;
 mod refusals;
 mod seeing;
 mod support;

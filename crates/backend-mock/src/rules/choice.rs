@@ -19,16 +19,27 @@ pub(crate) struct Ask<'a> {
     pub(crate) test_id: &'a str,
     /// The number of the call, from 1, by model and by test.
     pub(crate) call: u64,
-    /// What the user said last.
+    /// What the user said last; the text to embed, or the document to rank.
     pub(crate) text: &'a str,
+    /// What the document is ranked by.
+    pub(crate) query: Option<&'a str>,
     /// The conversation, where the prompt is one.
     pub(crate) chat: Option<&'a Chat>,
     pub(crate) options: &'a GenerateOptions,
     pub(crate) max_tokens: u32,
     /// The script's.
     pub(crate) seed: u64,
-    /// Whether the text's embedding is asked for, and not an answer.
-    pub(crate) is_embedding: bool,
+    pub(crate) wants: Wants,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Answer,
+    /// Of a text.
+    Embedding,
+    /// Of a document.
+    Score,
 }
 
 /// What is to be generated.
@@ -97,9 +108,7 @@ pub(super) fn matching<'a>(
 ) -> Option<(usize, &'a Rule, u64)> {
     let seen = |index: usize| matched.get(&index).copied().unwrap_or(0);
     let fits = |index: usize, rule: &Rule| {
-        rule.when.embedding == ask.is_embedding
-            && seen(index) < rule.times_max()
-            && rule.when.mismatches(ask).1.is_empty()
+        rule.when.wants() == ask.wants && seen(index) < rule.times_max() && rule.when.mismatches(ask).1.is_empty()
     };
     let (index, rule) = rules.rules.iter().enumerate().find(|(index, rule)| fits(*index, rule))?;
     let n = seen(index);

@@ -13,7 +13,7 @@ pub(super) fn objection(rules: &[Rule], ask: &Ask<'_>, spent: impl Fn(usize) -> 
     let closest = rules
         .iter()
         .enumerate()
-        .filter(|(_, rule)| rule.when.embedding == ask.is_embedding)
+        .filter(|(_, rule)| rule.when.wants() == ask.wants)
         .map(look)
         .min_by_key(|(_, given, failed)| (failed.len(), usize::MAX - given.saturating_sub(failed.len())));
     match closest {

@@ -23,7 +23,7 @@ pub use when::When;
 
 #[cfg(test)]
 pub(crate) use choice::PlannedCall;
-pub(crate) use choice::{Ask, Chosen, Plan, choose, own, scheduled};
+pub(crate) use choice::{Ask, Chosen, Plan, Wants, choose, own, scheduled};
 pub(crate) use fault::chance_draw;
 pub(crate) use vectors::{PlannedVector, Vectors, vectors};
 
@@ -33,7 +33,7 @@ pub(crate) use vectors::{PlannedVector, Vectors, vectors};
 pub struct Rules {
     /// A request that no rule matches is an error that names the closest rule. Default false: then its model answers by
     /// its own reply, see the `reply` of a model. Without a rule for embeddings, vectors are made of their texts all the
-    /// same.
+    /// same, and without one for documents so are their scores.
     pub strict: bool,
     /// The first rule that matches answers.
     pub rules: Vec<Rule>,
@@ -127,7 +127,7 @@ impl Rules {
             }
             for (n, reply) in rule.reply.0.iter().enumerate() {
                 let place = if one { format!("{path}.reply") } else { format!("{path}.reply[{n}]") };
-                found.extend(reply.check(&place, rule.when.embedding));
+                found.extend(reply.check(&place, rule.when.wants()));
             }
         }
         for (index, fault) in self.faults.iter().enumerate() {

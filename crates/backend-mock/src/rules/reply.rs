@@ -9,10 +9,10 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{FaultScript, Objection, Time, UsageScript};
+use super::{FaultScript, Objection, Time, UsageScript, Wants};
 
-/// One reply. At most one of `text`, `template`, `echo`, `json`, `pieces` and `embedding`; calls and thoughts can come with
-/// each but the last.
+/// One reply. At most one of `text`, `template`, `echo`, `json`, `pieces`, `embedding` and `score`; calls and thoughts can
+/// come with each but the last two.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ReplyScript {
@@ -35,6 +35,9 @@ pub struct ReplyScript {
     /// The vector of the text, in a rule for embeddings: one whose `when` says so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub embedding: Vec<f32>,
+    /// The score of the document, in a rule for documents: one whose `when` says `rerank`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
     /// Thoughts that come before the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
@@ -113,8 +116,8 @@ impl ReplyScript {
         Self { tool_calls: vec![Call { name: name.into(), arguments, ..Call::default() }], ..Self::default() }
     }
 
-    /// Everything that is wrong with it; `for_embeddings` says whose reply it is.
-    pub(super) fn check(&self, path: &str, for_embeddings: bool) -> Vec<Objection> {
+    /// Everything that is wrong with it; `wants` says whose reply it is.
+    pub(super) fn check(&self, path: &str, wants: Wants) -> Vec<Objection> {
         let object = |key: &str, message: &str| Objection { key: format!("{path}.{key}"), message: message.into() };
         let nothing = |wants: &str| Objection { key: path.into(), message: format!("says nothing; give {wants}") };
         let mut found = self.fault.check(&format!("{path}.fault"));
@@ -126,24 +129,31 @@ impl ReplyScript {
         }
         let thinks = self.reasoning.is_some() || !self.reasoning_pieces.is_empty();
         let says = !contents.is_empty() || thinks || !self.tool_calls.is_empty();
-        if for_embeddings {
-            let besides = contents.iter().copied().filter(|key| *key != "embedding");
+        let (fits, foreign) = match wants {
+            Wants::Answer => ("text, template, echo, json, pieces, tool_calls or a fault", ""),
+            Wants::Embedding => ("embedding or a fault", "is no reply to embeddings; give embedding, or a fault"),
+            Wants::Score => ("score or a fault", "is no reply to documents; give score, or a fault"),
+        };
+        if !says && self.fault.is_empty() {
+            found.push(nothing(fits));
+        }
+        for (key, of) in [("embedding", Wants::Embedding), ("score", Wants::Score)] {
+            if of != wants && contents.contains(&key) {
+                let needs = if of == Wants::Score { "rerank" } else { "embedding" };
+                found.push(object(key, &format!("needs `{needs} = true` in the rule's `when`")));
+            }
+        }
+        if wants != Wants::Answer {
+            let besides = contents.iter().copied().filter(|key| !["embedding", "score"].contains(key));
             let besides = besides.chain(thinks.then_some("reasoning"));
             let besides = besides.chain((!self.tool_calls.is_empty()).then_some("tool_calls"));
-            found.extend(besides.map(|key| object(key, "is no reply to embeddings; give embedding, or a fault")));
-            if !says && self.fault.is_empty() {
-                found.push(nothing("embedding or a fault"));
-            }
-        } else {
-            if !says && self.fault.is_empty() {
-                found.push(nothing("text, template, echo, json, pieces, tool_calls or a fault"));
-            }
-            if !self.embedding.is_empty() {
-                found.push(object("embedding", "needs `embedding = true` in the rule's `when`"));
-            }
+            found.extend(besides.map(|key| object(key, foreign)));
         }
         if self.embedding.iter().any(|value| !value.is_finite()) {
             found.push(object("embedding", "must have finite numbers"));
+        }
+        if self.score.is_some_and(|score| !score.is_finite()) {
+            found.push(object("score", "must be a finite number"));
         }
         if self.reasoning.is_some() && !self.reasoning_pieces.is_empty() {
             found.push(object("reasoning", "and reasoning_pieces exclude each other; give one"));
@@ -166,6 +176,7 @@ impl ReplyScript {
             ("json", self.json),
             ("pieces", !self.pieces.is_empty()),
             ("embedding", !self.embedding.is_empty()),
+            ("score", self.score.is_some()),
         ];
         contents.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
     }

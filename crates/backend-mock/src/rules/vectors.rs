@@ -1,4 +1,4 @@
-//! From the texts of one call and the rules to the vectors that are given. Plain data, as in [`choice`](super::choice).
+//! From the texts of one call and the rules to the vectors or scores that are given. Plain data, as in [`choice`](super::choice).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) struct Vectors {
     pub(crate) wires: Vec<Wire>,
 }
 
-/// One text's vector, as far as a rule decides about it.
+/// One text's vector or score, as far as a rule decides about it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PlannedVector {
     /// `None` where it is made of the text.
@@ -32,8 +32,9 @@ pub(crate) struct PlannedVector {
 /// Chooses for each of these, which are the texts of one call. `matched` counts as for answers.
 pub(crate) fn vectors(rules: &Rules, matched: &mut BTreeMap<usize, u64>, asks: &[Ask<'_>]) -> Vectors {
     let mut chosen = Vectors { rule: None, planned: Ok(Vec::new()), faults: Vec::new(), wires: Vec::new() };
-    // Scripts that say nothing of embeddings are not meant to forbid them.
-    let is_strict = rules.strict && rules.rules.iter().any(|rule| rule.when.embedding);
+    // Scripts that say nothing of embeddings, or of scores, are not meant to forbid them.
+    let speaks_of = |wants| rules.rules.iter().any(|rule| rule.when.wants() == wants);
+    let is_strict = rules.strict && asks.first().is_some_and(|ask| speaks_of(ask.wants));
     let mut planned = Vec::with_capacity(asks.len());
     for ask in asks {
         match matching(rules, matched, ask) {
@@ -44,7 +45,7 @@ pub(crate) fn vectors(rules: &Rules, matched: &mut BTreeMap<usize, u64>, asks: &
                 chosen.wires.extend(wires);
                 chosen.rule.get_or_insert_with(|| rule.name.clone().unwrap_or_else(|| rule.title(index)));
                 planned.push(PlannedVector {
-                    values: (!reply.embedding.is_empty()).then_some(reply.embedding),
+                    values: reply.score.map(|score| vec![score]).or(Some(reply.embedding)).filter(|v| !v.is_empty()),
                     time: reply.prefill.map(|time| time.0),
                     tokens: reply.usage.prompt_tokens,
                 });

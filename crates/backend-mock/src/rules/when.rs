@@ -5,7 +5,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, Objection};
+use super::{Ask, Objection, Wants};
 
 /// Which requests a rule answers. All that is given must hold; nothing given holds for every request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,12 +51,25 @@ pub struct When {
     /// Default false: an answer is asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub embedding: bool,
+    /// Whether it is a document that is to be ranked, each document of a request by itself; `user` is the document then, and
+    /// `system` the query. Default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rerank: bool,
 }
 
 impl When {
     /// Every request whose last user message has this in it.
     pub fn user_contains(text: impl Into<String>) -> Self {
         Self { user_contains: Some(text.into()), ..Self::default() }
+    }
+
+    /// What is asked for in the requests that it is about.
+    pub(super) fn wants(&self) -> Wants {
+        match self {
+            Self { embedding: true, .. } => Wants::Embedding,
+            Self { rerank: true, .. } => Wants::Score,
+            Self { .. } => Wants::Answer,
+        }
     }
 
     pub(super) fn check(&self, path: &str) -> Vec<Objection> {
@@ -72,12 +85,18 @@ impl When {
             Some(Objection { key: format!("{path}.{key}"), message: format!("is no regular expression: {last}") })
         });
         let mut found: Vec<Objection> = wrong.collect();
-        if self.embedding {
+        if self.wants() != Wants::Answer {
+            let has = if self.embedding {
+                "a text to embed has only model, user and call"
+            } else {
+                "a document to rank has only model, user, system and call"
+            };
             let of_answers = [
                 ("adapter", self.adapter.is_some()),
-                ("system", self.system.is_some()),
-                ("system_contains", self.system_contains.is_some()),
-                ("system_regex", self.system_regex.is_some()),
+                ("system", self.embedding && self.system.is_some()),
+                ("system_contains", self.embedding && self.system_contains.is_some()),
+                ("system_regex", self.embedding && self.system_regex.is_some()),
+                ("rerank", self.embedding && self.rerank),
                 ("tool", self.tool.is_some()),
                 ("after_tool", self.after_tool.is_some()),
                 ("result_of", self.result_of.is_some()),
@@ -91,7 +110,7 @@ impl When {
             let given = of_answers.into_iter().filter(|(_, given)| *given);
             found.extend(given.map(|(key, _)| Objection {
                 key: format!("{path}.{key}"),
-                message: "is of requests for an answer; a text to embed has only model, user and call".into(),
+                message: format!("is of other requests; {has}"),
             }));
         }
         found
@@ -158,7 +177,7 @@ impl<'a> Said<'a> {
         Self {
             chat: ask.chat,
             user: if messages.is_empty() || of(Role::User).next().is_some() { Some(ask.text.to_owned()) } else { None },
-            system: (!system.is_empty()).then(|| system.join("\n")),
+            system: ask.query.map(str::to_owned).or_else(|| (!system.is_empty()).then(|| system.join("\n"))),
             result: messages.last().filter(|message| message.role == Role::Tool),
             turn: of(Role::User).count() as u64,
             images: messages.iter().map(|message| message.images.len() as u64).sum(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use backend::{
     Adapter, AdapterSpec, Capabilities, Chat, ChatMessage, Event, GenerateOptions, GenerateRequest, Lane, LoadedModel,
-    ModelSource, ModelSpec, Prompt, PromptError, Role, Sampling, Scale,
+    ModelSource, ModelSpec, Pair, Prompt, PromptError, Role, Sampling, Scale,
 };
 use futures_util::StreamExt;
 
@@ -52,10 +52,17 @@ async fn examine(subject: &Subject) -> Result<Found, String> {
         let vectors = lane.embed(vec![input]).await.map_err(|error| error.to_string())?;
         found.vector_len = vectors.first().map(|vector| vector.values.len());
     }
+    if model.info.capabilities.rerank {
+        let pair = Pair { query: "Hello".into(), document: "Hello, world".into() };
+        let input = model.encoder.encode(Prompt::Pair(pair)).await.map_err(|error| error.to_string())?;
+        let scores = lane.embed(vec![input]).await.map_err(|error| error.to_string())?;
+        found.score = scores.first().and_then(|score| score.values.first()).copied();
+    }
+    if !model.info.capabilities.generation {
+        return Ok(found);
+    }
     match answer(&model, lane.as_mut(), None, &mut found.remarks).await {
         Ok(reply) => found.reply = Some(reply),
-        // A model that only embeds has shown all that it can.
-        Err(_) if found.vector_len.is_some() => {}
         Err(reason) => return Err(reason),
     }
     for number in 0..adapters.len() {
@@ -66,12 +73,13 @@ async fn examine(subject: &Subject) -> Result<Found, String> {
 }
 
 fn names(capabilities: Capabilities) -> Vec<String> {
-    let Capabilities { tools, constraints, logprobs, embeddings, .. } = capabilities;
+    let Capabilities { tools, constraints, logprobs, embeddings, rerank, .. } = capabilities;
     let all = [
         (tools, "call tools"),
         (constraints, "keep to a grammar"),
         (logprobs, "tell probabilities"),
         (embeddings, "embed texts"),
+        (rerank, "rank documents"),
     ];
     all.into_iter().filter(|(can, _)| *can).map(|(_, name)| name.to_owned()).collect()
 }

@@ -61,6 +61,9 @@ pub(super) struct Found {
     pub(super) adapted: Vec<String>,
     /// Numbers of a vector; `None` for a model that makes none.
     pub(super) vector_len: Option<usize>,
+    /// The score of a document; `None` for a model that ranks none.
+    #[serde(default)]
+    pub(super) score: Option<f32>,
     /// What is not as it should be, and does not stop it.
     pub(super) remarks: Vec<String>,
 }
@@ -101,6 +104,9 @@ impl fmt::Display for Found {
         }
         if let Some(len) = self.vector_len {
             writeln!(f, "  embeds texts as {len} numbers")?;
+        }
+        if let Some(score) = self.score {
+            writeln!(f, "  scores \"Hello, world\" as {score} for \"Hello\"")?;
         }
         self.remarks.iter().try_for_each(|remark| writeln!(f, "  note: {remark}"))
     }

@@ -99,7 +99,8 @@ pub struct ModelScript {
     pub prefix_cache: bool,
     /// Numbers in an embedding; default 64.
     pub embedding_len: u32,
-    /// What it cannot do: `tools`, `constraints`, `logprobs`, `embeddings`, `vision`. Requests for it are refused by name.
+    /// What it cannot do: `generation`, `tools`, `constraints`, `logprobs`, `embeddings`, `rerank`, `vision`. Requests for it
+    /// are refused by name.
     pub without: Vec<Ability>,
 }
 
@@ -107,6 +108,8 @@ pub struct ModelScript {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ability {
+    /// Answering.
+    Generation,
     /// Calling tools.
     Tools,
     /// JSON for a schema.
@@ -115,6 +118,8 @@ pub enum Ability {
     Logprobs,
     /// Embeddings.
     Embeddings,
+    /// Ranking documents.
+    Rerank,
     /// Looking at pictures.
     Vision,
 }
@@ -167,10 +172,12 @@ impl ModelScript {
             prefix_cache: self.prefix_cache,
             embedding_len: self.embedding_len,
             capabilities: Capabilities {
+                generation: can(Ability::Generation),
                 tools: can(Ability::Tools),
                 constraints: can(Ability::Constraints),
                 logprobs: can(Ability::Logprobs),
                 embeddings: can(Ability::Embeddings),
+                rerank: can(Ability::Rerank),
                 vision: can(Ability::Vision),
             },
             reply: self.reply.clone().map_or(Reply::Demo, Reply::Fixed),

@@ -26,6 +26,7 @@ use crate::wire::messages::request::MessagesRequest;
 use crate::wire::messages::response::{MessageAnswer, MessageEvent, MessagesError, TokenCount};
 use crate::wire::models::{ModelList, ModelObject};
 use crate::wire::request::ChatRequest;
+use crate::wire::rerank::{Ranking, RerankRequest};
 use crate::wire::response::ChatCompletion;
 use crate::wire::responses::event::Numbered;
 use crate::wire::responses::request::ResponsesRequest;
@@ -97,6 +98,13 @@ fn either(schemas: impl IntoIterator<Item = RefOr<Schema>>) -> Option<RefOr<Sche
 fn openai(types: &Types) -> Vec<Operation> {
     let waits = || Operation { errors: WAITING, hints: true, ..Operation::default() };
     let error = || types.of::<ErrorEnvelope>();
+    let ranks = |path, summary| Operation {
+        path,
+        summary,
+        body: Some(types.of::<RerankRequest>()),
+        answer: Some((JSON, types.of::<Ranking<'_>>())),
+        ..waits()
+    };
     vec![
         Operation {
             path: "/v1/chat/completions",
@@ -129,6 +137,9 @@ fn openai(types: &Types) -> Vec<Operation> {
             answer: Some((JSON, types.of::<EmbeddingList<'_>>())),
             ..waits()
         },
+        ranks("/v1/rerank", "Ranks documents by how well they answer a query"),
+        ranks("/rerank", "The same, under llama-server's name"),
+        ranks("/reranking", "The same, under llama-server's other name"),
     ]
 }
 

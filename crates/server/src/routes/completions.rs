@@ -67,7 +67,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request) -> R
 async fn text_of(service: &Service, model: &str, prompt: &Input) -> Result<String, Refusal> {
     match prompt {
         Input::Prompt(Prompt::Text(text)) => Ok(text.clone()),
-        Input::Prompt(Prompt::Chat(_)) => Ok(String::new()),
+        Input::Prompt(Prompt::Chat(_) | Prompt::Pair(_)) => Ok(String::new()),
         Input::Tokens(tokens) => {
             let bytes = service.encoding(model).await?.token_bytes(tokens.clone()).await?.concat();
             Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -7,6 +7,7 @@ pub(crate) async fn show() -> &'static str {
      POST /v1/chat/completions   chat, as in the OpenAI API\n\
      POST /v1/completions        a text that is continued, as in the OpenAI API\n\
      POST /v1/embeddings         embeddings, as in the OpenAI API\n\
+     POST /v1/rerank             documents by how well they answer a query, as Cohere, Jina and llama-server have it\n\
      POST /v1/responses          answers of which nothing is kept, as in the OpenAI API\n\
      POST /v1/messages           conversations, as in the Anthropic API; also /v1/messages/count_tokens\n\
      POST /tokenize              as in llama-server; also /detokenize, /apply-template, /completion, /props, /slots, /lora-adapters\n\

@@ -11,5 +11,6 @@ pub(crate) mod locks;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod models;
+pub(crate) mod rerank;
 pub(crate) mod responses;
 pub(crate) mod tokens;

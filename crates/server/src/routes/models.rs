@@ -71,6 +71,7 @@ fn object(app: &App, name: &str, model: &ModelState) -> Option<ModelObject> {
         state: state_name(&model.state),
         adapters: entry.adapters.clone(),
         aliases: names.filter(|other| *other != name).cloned().collect(),
+        capabilities: model.capabilities.map(|can| can.names().collect()),
         context_len: if matches!(model.state, LoadState::Ready | LoadState::Unloaded) {
             entry.context_len(look)
         } else {

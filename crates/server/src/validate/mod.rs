@@ -13,6 +13,7 @@ mod options;
 mod picture;
 mod pictures;
 mod read;
+mod rerank;
 mod responses;
 mod said;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub(crate) use embeddings::{EmbeddingFormat, embeddings};
 pub(crate) use llama::llama_completion;
 pub(crate) use picture::from_bytes as picture_from_bytes;
 pub(crate) use pictures::{Met, Pictures};
+pub(crate) use rerank::rerank;
 pub(crate) use responses::responses;
 pub(crate) use tokens::{detokenize, template, tokenize};
 

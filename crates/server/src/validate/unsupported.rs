@@ -15,6 +15,7 @@ const TOOLS: &str = "this is an older or another form; give tools and tool_choic
 const TEXT_ONLY: &str = "this server answers with text only; leave it out";
 const NO_TEMPLATE: &str = "the template is the model's own or the configuration's; leave it out";
 const NO_SAMPLER: &str = "this server has no such sampler; leave it out";
+const WHOLE: &str = "documents are taken whole; shorten them, and leave it out";
 const GUIDED: &str = "give response_format or grammar";
 const NO_STORE: &str = "this server keeps no conversation; leave it out";
 
@@ -53,6 +54,18 @@ pub(super) const CHAT: &[Rule] = &[
     Rule { field: "guided_regex", is_neutral: Value::is_null, instead: GUIDED },
     Rule { field: "guided_choice", is_neutral: Value::is_null, instead: GUIDED },
     Rule { field: "guided_grammar", is_neutral: Value::is_null, instead: GUIDED },
+];
+
+/// Those of documents to rank.
+pub(super) const RERANK: &[Rule] = &[
+    Rule { field: "texts", is_neutral: Value::is_null, instead: "it is another form; give documents" },
+    Rule {
+        field: "rank_fields",
+        is_neutral: is_empty,
+        instead: "documents have a text and nothing else; leave it out",
+    },
+    Rule { field: "max_chunks_per_doc", is_neutral: Value::is_null, instead: WHOLE },
+    Rule { field: "max_tokens_per_doc", is_neutral: Value::is_null, instead: WHOLE },
 ];
 
 /// Those of a text that is continued.

@@ -14,6 +14,7 @@ pub(crate) mod models;
 pub(crate) mod names;
 pub(crate) mod null;
 pub(crate) mod request;
+pub(crate) mod rerank;
 pub(crate) mod response;
 pub(crate) mod responses;
 pub(crate) mod text_or;

@@ -26,4 +26,6 @@ pub(crate) struct ModelObject {
     pub(crate) adapters: Vec<String>,
     /// Tokens of context, once loaded.
     pub(crate) context_len: Option<u32>,
+    /// What it can do, once loaded: "generation", "tools", "constraints", "logprobs", "embeddings", "rerank", "vision".
+    pub(crate) capabilities: Option<Vec<&'static str>>,
 }

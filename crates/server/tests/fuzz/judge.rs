@@ -59,6 +59,10 @@ fn taken(answer: &Answer, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Paths of llama-server, whose errors look like the OpenAI protocol's.
+const OF_LLAMA_SERVER: [&str; 6] =
+    ["/completion", "/tokenize", "/detokenize", "/apply-template", "/rerank", "/reranking"];
+
 /// An error in the shape of its protocol, which says what is wrong.
 fn refused(path: &str, status: u16, is_scripted: bool, text: &str) -> Result<(), String> {
     let error: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
@@ -72,7 +76,7 @@ fn refused(path: &str, status: u16, is_scripted: bool, text: &str) -> Result<(),
         shape(&error["error"], &["type", "message"])?;
         return message(&error["error"]["message"]);
     }
-    if path.starts_with("/v1/") || ["/completion", "/tokenize", "/detokenize", "/apply-template"].contains(&path) {
+    if path.starts_with("/v1/") || OF_LLAMA_SERVER.contains(&path) {
         shape(&error, &["error"])?;
         let error = &error["error"];
         shape(error, &["message", "type", "param", "code"])?;

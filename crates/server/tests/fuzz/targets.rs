@@ -49,6 +49,9 @@ pub(crate) fn good(path: &str) -> Vec<Value> {
             json!({"model": "m", "input": ["a", ""], "encoding_format": "base64", "user": "me"}),
             json!({"model": "m", "input": [[1, 2], [16777313]], "dimensions": 64}),
         ],
+        "/v1/rerank" | "/rerank" | "/reranking" => vec![
+            json!({"model": "m", "query": "q", "documents": ["a", {"text": "b"}, ""], "top_n": 2, "return_documents": true}),
+        ],
         "/v1/responses" => responses(),
         "/v1/messages" | "/v1/messages/count_tokens" => messages(),
         "/completion" => vec![

@@ -36,8 +36,10 @@ impl Objections {
     }
 
     fn prompt(&self, prompt: &Prompt) {
-        if let Prompt::Chat(chat) = prompt {
-            self.chat(chat);
+        match prompt {
+            Prompt::Chat(chat) => self.chat(chat),
+            Prompt::Pair(pair) => self.hold("documents are ranked by something", !pair.query.is_empty()),
+            Prompt::Text(_) => {}
         }
     }
 
@@ -112,6 +114,11 @@ impl Lane for WatchedLane {
 
     async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
         self.objections.hold("1 to 2048 inputs", (1..=2048).contains(&inputs.len()));
+        let n_pairs = inputs.iter().filter(|input| matches!(input.prompt, Prompt::Pair(_))).count();
+        self.objections.hold(
+            "at most 1000 documents, and nothing else",
+            n_pairs == 0 || (n_pairs == inputs.len() && n_pairs <= 1000),
+        );
         self.inner.embed(inputs).await
     }
 

@@ -106,7 +106,11 @@ async fn an_adapter_that_does_not_exist_is_refused_and_the_known_ones_are_named(
     }
     let body = json!({"model": "fast:tone", "input": "How?"}).to_string();
     let answer = send(&mock, Method::POST, "/v1/embeddings", &[], body).await;
-    assert!(answer.status == 400 && answer.text.contains("embeddings that an adapter changes"), "{}", answer.text);
+    assert!(
+        answer.status == 400 && answer.text.contains("embeddings or scores that an adapter changes"),
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test(start_paused = true)]

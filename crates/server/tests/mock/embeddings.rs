@@ -88,7 +88,7 @@ fn a_rule_for_embeddings_says_nothing_of_conversations_and_no_other_has_a_vector
         ("when = { embedding = true }\nreply = { finish = \"stop\" }", "rules[0].reply: says nothing; give embedding"),
         (
             "when = { embedding = true, turn = 1 }\nreply = { embedding = [1.0] }",
-            "rules[0].when.turn: is of requests for an answer",
+            "rules[0].when.turn: is of other requests",
         ),
         ("when = { embedding = true }\nreply = { embedding = [nan] }", "must have finite numbers"),
         ("reply = { embedding = [1.0], text = \"x\" }", "exclude each other"),

@@ -15,6 +15,7 @@ mod pictures;
 mod protocols;
 mod recorded_faces;
 mod recording;
+mod rerank;
 mod rules;
 mod script;
 mod support;

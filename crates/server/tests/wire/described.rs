@@ -134,6 +134,10 @@ fn versatile() -> Fake {
     })
 }
 
+fn ranking() -> Value {
+    json!({"model": "m", "query": "q", "documents": ["a", {"text": "b"}]})
+}
+
 /// What is asked, with the fields of each variant besides.
 fn questions() -> Vec<(&'static str, Value, Vec<Value>)> {
     let chat = json!([{"role": "user", "content": "hi"}]);
@@ -185,6 +189,13 @@ fn questions() -> Vec<(&'static str, Value, Vec<Value>)> {
             json!({"model": "m", "input": ["a", "b"]}),
             vec![json!({}), json!({"encoding_format": "base64"}), json!({"input": 7})],
         ),
+        (
+            "/v1/rerank",
+            ranking(),
+            vec![json!({}), json!({"return_documents": true, "top_n": 1}), json!({"documents": 7})],
+        ),
+        ("/rerank", ranking(), vec![json!({}), json!({"query": null})]),
+        ("/reranking", ranking(), vec![json!({}), json!({"top_n": 0})]),
         (
             "/v1/messages",
             json!({"model": "m", "max_tokens": 9, "messages": chat}),

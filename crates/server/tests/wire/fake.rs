@@ -97,12 +97,13 @@ impl Lane for Fake {
         }))
     }
 
-    /// The number of tokens, and one.
+    /// The number of tokens, and one; of a pair only the number.
     async fn embed(&mut self, inputs: Vec<EncodedPrompt>) -> Result<Vec<Embedding>, GenerateError> {
         tokio::time::sleep(self.time_per_token).await;
         let embed = |input: EncodedPrompt| {
             let tokens = input.tokens.len() as u32;
-            Embedding { values: vec![tokens as f32, 1.0], tokens }
+            let width = if matches!(input.prompt, Prompt::Pair(_)) { 1 } else { 2 };
+            Embedding { values: [tokens as f32, 1.0][..width].to_vec(), tokens }
         };
         Ok(inputs.into_iter().map(embed).collect())
     }
@@ -123,6 +124,7 @@ impl Bytes {
     fn text(prompt: &Prompt) -> String {
         match prompt {
             Prompt::Text(text) => text.clone(),
+            Prompt::Pair(pair) => format!("{}|{}", pair.query, pair.document),
             Prompt::Chat(chat) => chat
                 .messages
                 .iter()

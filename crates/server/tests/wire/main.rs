@@ -18,6 +18,7 @@ mod messages;
 mod observed;
 mod openapi;
 mod protocol;
+mod rerank;
 mod responses;
 mod retry_after;
 mod rude;

@@ -75,6 +75,7 @@ async fn models_and_tiers_are_listed_and_found_by_every_name() {
             "aliases": aliases,
             "adapters": [],
             "context_len": 4096,
+            "capabilities": ["generation", "tools", "constraints", "logprobs", "embeddings", "rerank", "vision"],
         })
     };
     let model = object("m", json!(["fast", "org/alias"]));

@@ -186,7 +186,9 @@ async fn what_cannot_be_embedded_is_refused_without_waiting() {
     for (tokens, error) in rows {
         let good = Input::Prompt(Prompt::Text("a".into()));
         let refused = submit(&service, "r", vec![good, Input::Tokens(tokens.clone())]).embedded().await;
-        assert_eq!(refused, Err(Refusal::Prompt(error.clone())));
+        assert_eq!(refused, Err(Refusal::Input { index: 1, error: error.clone() }));
+        let refused = submit(&service, "r", vec![Input::Tokens(tokens.clone())]).embedded().await;
+        assert_eq!(refused, Err(Refusal::Prompt(error.clone())), "the only one needs no number");
         let mut generation = service.submit_tokens(request("t"), tokens).expect("admitted");
         assert_eq!(generation.started().await, Err(Refusal::Prompt(error)));
     }

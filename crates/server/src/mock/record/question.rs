@@ -124,7 +124,7 @@ fn count(n: usize) -> Option<u32> {
 fn texts(inputs: Vec<Input>) -> Result<Vec<String>, String> {
     let text = |input| match input {
         Input::Prompt(Prompt::Text(text)) => Ok(text),
-        Input::Prompt(Prompt::Chat(_)) | Input::Tokens(_) => {
+        Input::Prompt(Prompt::Chat(_) | Prompt::Pair(_)) | Input::Tokens(_) => {
             Err("it gives tokens, which are of that server's vocabulary; give texts".to_owned())
         }
     };
