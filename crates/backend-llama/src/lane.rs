@@ -178,6 +178,8 @@ mod adapter_tests;
 #[cfg(test)]
 mod reuse_tests;
 #[cfg(test)]
+mod saved_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod together_tests;

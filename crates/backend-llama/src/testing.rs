@@ -67,10 +67,17 @@ fn pad(bytes: &[u8], grown: usize) -> Vec<u8> {
 
 /// Loads the demo model with 16-bit weights.
 pub(crate) async fn load_half() -> (Loaded, JoinHandle<()>) {
+    load_half_with(|_| {}).await
+}
+
+/// The same with a change to its spec.
+pub(crate) async fn load_half_with(change: impl FnOnce(&mut ModelSpec)) -> (Loaded, JoinHandle<()>) {
     let file = tempfile::NamedTempFile::new().expect("a file can be made");
     let bytes = std::fs::read(path()).expect("the demo model is there");
     std::fs::write(file.path(), half::halve(&bytes)).expect("it can be written");
-    load_spec(ModelSpec { source: ModelSource::File(file.path().into()), ..spec() }).await
+    let mut spec = ModelSpec { source: ModelSource::File(file.path().into()), ..spec() };
+    change(&mut spec);
+    load_spec(spec).await
 }
 
 /// Loads the demo model as described.

@@ -30,6 +30,9 @@ const STEP_TOKENS_MIN: u32 = 16;
 /// Larger steps gain nothing and reserve memory.
 const STEP_TOKENS_MAX: u32 = 2048;
 
+/// A TiB.
+const SAVED_STATE_MIB_MAX: u32 = 1 << 20;
+
 /// Architectures whose attention looks both ways, and that answer with vectors. Asking one of them for the next token ends
 /// the process.
 const ENCODERS: [&str; 10] = [
@@ -63,13 +66,18 @@ const UNUSABLE: [&str; 11] = [
 /// Checks what a [`ModelSpec`] says, without looking at the file.
 pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
     let step = STEP_TOKENS_MIN..=STEP_TOKENS_MAX;
-    let rules: [(&'static str, bool, String); 5] = [
+    let rules: [(&'static str, bool, String); 6] = [
         ("lanes", (1..=LANES_MAX).contains(&spec.lanes), format!("must be 1 to {LANES_MAX}")),
         ("replicas", (1..=REPLICAS_MAX).contains(&spec.tuning.replicas), format!("must be 1 to {REPLICAS_MAX}")),
         (
             "step_tokens",
             step.contains(&spec.tuning.step_tokens),
             format!("must be {STEP_TOKENS_MIN} to {STEP_TOKENS_MAX}"),
+        ),
+        (
+            "saved_state_mib",
+            spec.tuning.saved_state_mib <= SAVED_STATE_MIB_MAX,
+            format!("must be at most {SAVED_STATE_MIB_MAX}"),
         ),
         ("threads", (1..=THREADS_MAX).contains(&spec.threads), format!("must be 1 to {THREADS_MAX}")),
         (

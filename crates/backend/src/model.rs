@@ -34,7 +34,7 @@ pub trait Backend: Send + Sync + 'static {
 pub struct MemoryEstimate {
     /// The weights, adapters included. Where they are mapped from their file, the system can drop them and read them again.
     pub weights: u64,
-    /// What the lanes of all replicas remember of their contexts.
+    /// What the lanes of all replicas remember of their contexts, and what may be [saved](Tuning::saved_state_mib) of them.
     pub cache: u64,
     /// What is computed in a step, of all replicas together.
     pub compute: u64,
@@ -85,11 +85,15 @@ pub struct Tuning {
     /// Prompt tokens computed in one step, at least 1; default 64. A step is not interrupted: a request that leaves, and
     /// the next token of every other lane of the replica, may wait for this many.
     pub step_tokens: u32,
+    /// MiB of memory for what lanes have computed of conversations that made room for others, of all replicas together;
+    /// default 0. What is kept is used for a prompt that begins with the same tokens, and changes no text that is not changed
+    /// by a lane's using what it has computed itself.
+    pub saved_state_mib: u32,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { replicas: 1, step_tokens: 64 }
+        Self { replicas: 1, step_tokens: 64, saved_state_mib: 0 }
     }
 }
 

@@ -37,6 +37,8 @@ enum What {
     Models(Load),
     /// Two prompts with a long beginning in common: the time to the first token of each
     Reuse(Load),
+    /// A conversation that returns after another took its lane: the time to its first token with its state saved and without
+    Returning(Load),
     /// A server beside another one, over HTTP, with the same load on both
     Http(http::Arguments),
     /// The server under clients that leave and models that go, and what it has at rest afterwards
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         What::Lanes(load) => runtime.block_on(lanes::together(&load)),
         What::Models(load) => runtime.block_on(lanes::models(&load)),
         What::Reuse(load) => runtime.block_on(reuse::run(&load)),
+        What::Returning(load) => runtime.block_on(reuse::returning(&load)),
         What::Http(arguments) => http::run(&arguments),
         What::Soak(arguments) => soak::run(&arguments),
     };

@@ -24,7 +24,7 @@ pub(super) enum Reuse {
 }
 
 /// The tokens that a lane's cache holds, from the first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cache {
     /// The most tokens that are computed at once.
     step: usize,
@@ -69,6 +69,27 @@ impl Cache {
             Reuse::Steps => most.min(self.n_in_steps) / self.step * self.step,
             Reuse::Tokens => most,
         }
+    }
+
+    /// How many of its tokens another prompt could use: those that are worth keeping when it is given up. None where it has a
+    /// picture, which cannot be found again.
+    pub(super) fn worth_saving(&self, reuse: Reuse) -> usize {
+        match reuse {
+            _ if self.tokens.iter().any(|&token| is_picture(token)) => 0,
+            Reuse::Never => 0,
+            Reuse::Steps => self.n_in_steps,
+            Reuse::Tokens => self.tokens.len(),
+        }
+    }
+
+    /// Whether it holds all that the other one does, computed in the same steps.
+    pub(super) fn begins_with(&self, other: &Self) -> bool {
+        self.n_in_steps >= other.n_in_steps && self.tokens.starts_with(&other.tokens)
+    }
+
+    /// The same without the logits of its prompt.
+    pub(super) fn without_logits(&self) -> Self {
+        Self { n_prompt: None, logits: Vec::new(), tokens: self.tokens.clone(), ..*self }
     }
 
     /// Forgets everything from a token on, which is 0 or what [`reusable`](Self::reusable) said: before any picture.
@@ -211,6 +232,22 @@ mod tests {
         assert_eq!(cache.logits(), None);
         cache.push(&tokens(9..10));
         assert_eq!((cache.logits(), all(&cache, &tokens(0..10))), (None, [0, 8, 9]));
+    }
+
+    /// Whole steps, or all, and nothing where there is a picture.
+    #[test]
+    fn what_could_be_used_again_is_worth_saving() {
+        let worth = |cache: &Cache| [Reuse::Never, Reuse::Steps, Reuse::Tokens].map(|reuse| cache.worth_saving(reuse));
+        assert_eq!(worth(&cache()), [0, 8, 13]);
+        let (mut shorter, mut seeing) = (cache(), cache());
+        shorter.cut(8);
+        assert!(cache().begins_with(&shorter) && !shorter.begins_with(&cache()));
+        // The same tokens in other steps are not the same to the last bit.
+        let mut one_by_one = Cache::new(4);
+        (0..13).for_each(|token| one_by_one.push(&tokens([token])));
+        assert!(cache().begins_with(&one_by_one) && !one_by_one.begins_with(&cache()));
+        seeing.push_picture(&tokens([i32::MIN; 4]), 14);
+        assert_eq!(worth(&seeing), [0, 0, 0]);
     }
 
     #[test]

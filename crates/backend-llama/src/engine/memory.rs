@@ -46,6 +46,12 @@ fn size(source: &ModelSource) -> Result<u64, LoadError> {
     }
 }
 
+/// Bytes that each replica may keep of conversations that made room for others.
+pub(super) fn saved_bytes(spec: &ModelSpec) -> usize {
+    let mib = u64::from(spec.tuning.saved_state_mib) * 1024 * 1024;
+    usize::try_from(mib / u64::from(spec.tuning.replicas)).unwrap_or(usize::MAX)
+}
+
 fn of(model: &LlamaModel, spec: &ModelSpec) -> MemoryEstimate {
     let architecture = model.meta_val_str("general.architecture").unwrap_or_default();
     let said = |key: &str| model.meta_val_str(&format!("{architecture}.{key}")).ok()?.parse::<u64>().ok();
@@ -58,7 +64,7 @@ fn of(model: &LlamaModel, spec: &ModelSpec) -> MemoryEstimate {
     let vocabulary = u64::try_from(model.n_vocab()).unwrap_or(0);
     MemoryEstimate {
         weights: model.size(),
-        cache: per_token * u64::from(context_len(spec, model)) * lanes * replicas,
+        cache: per_token * u64::from(context_len(spec, model)) * lanes * replicas + saved_bytes(spec) as u64 * replicas,
         // Beside a step, the logits that each lane keeps of its prompt.
         compute: (step * (vocabulary + ROWS * width) + lanes * vocabulary) * NUMBER * replicas,
     }

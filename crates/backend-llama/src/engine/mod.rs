@@ -7,7 +7,8 @@
 //! A model may have several contexts, each with a thread of its own; the first one loads the weights. A context has one
 //! lane or several, and every lane one command in hand at a time: what busy lanes have to compute is gathered into one
 //! step, see `rounds`. A generation reports through a bounded channel, and is asked before every step whether it is
-//! still wanted. What its prompt has in common with the one before is not computed again, see `cache`. An adapter is put to
+//! still wanted. What its prompt has in common with the one before is not computed again, see `cache`; what others computed
+//! before that may be kept aside, see `saved`. An adapter is put to
 //! work before the step that wants it, and taken off before one that does not.
 //!
 //! A panic or an engine error fails the request in hand, and its lane until a reset. The context is made anew.
@@ -20,6 +21,7 @@ mod memory;
 mod model;
 pub(crate) mod reasons;
 mod rounds;
+mod saved;
 mod schedule;
 mod session;
 mod task;

@@ -69,7 +69,8 @@ pub(super) fn load(
         return Err(LoadError::Setting { setting: "context_len", reason });
     }
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
-    let limits = Limits { context_len, threads, lanes, step_tokens, reuse, pooling, generates };
+    let saved_bytes_max = memory::saved_bytes(spec);
+    let limits = Limits { context_len, threads, lanes, step_tokens, reuse, saved_bytes_max, pooling, generates };
     if !generates && !adapters.is_empty() {
         let reason = "are for models that continue texts, and this one embeds or ranks them".to_string();
         return Err(LoadError::Setting { setting: "adapters", reason });

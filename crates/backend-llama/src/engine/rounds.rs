@@ -7,6 +7,7 @@
 //! in the step, whose fault it was is found out by computing them one by one.
 
 mod failing;
+mod saving;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -15,7 +16,7 @@ use std::task::Poll;
 
 use backend::{Adapter, GenerateError, LaneBroken};
 use futures_executor::block_on;
-use llama_cpp_2::DecodeError;
+use llama_cpp_2::{DecodeError, SeqState};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
@@ -23,6 +24,7 @@ pub(super) use self::failing::panic_text;
 use super::cache::{Cache, Reuse};
 use super::embedder::{Embedder, Embeds, NoVector};
 use super::job::{BrokenFlag, Command, Envelope, Job};
+use super::saved::Saved;
 use super::schedule::{self, Kind, Share, Want};
 use super::session::{Part, Session};
 use super::task::Task;
@@ -54,6 +56,8 @@ pub(super) struct Engine<'model> {
     adapter_order: Vec<usize>,
     /// Lanes of a step that failed, to be computed one by one.
     suspects: VecDeque<usize>,
+    /// What lanes have computed for conversations that made room for others.
+    saved: Saved<SeqState>,
     /// Where the logits of each share are; kept for its memory.
     places: Vec<i32>,
 }
@@ -85,6 +89,7 @@ impl<'model> Engine<'model> {
             turn: 0,
             adapter_order: (0..limits.lanes as usize).collect(),
             suspects: VecDeque::new(),
+            saved: Saved::new(limits.saved_bytes_max),
             places: Vec::new(),
         }
     }
@@ -145,7 +150,10 @@ impl<'model> Engine<'model> {
         let adapter = job.request.options.applied_adapter();
         let is_known = job.request.options.cache_prompt && slot.adapter == adapter;
         let reuse = if is_known { shared.limits.reuse } else { Reuse::Never };
-        let mut n_cached = slot.cache.reusable(&tokens(&job.request), reuse);
+        let prompt = tokens(&job.request);
+        let n_known = slot.cache.reusable(&prompt, reuse);
+        let wanted = if job.request.options.cache_prompt { shared.limits.reuse } else { Reuse::Never };
+        let mut n_cached = self.exchange(lane, &prompt, adapter, wanted, n_known);
         if !self.session.cut(lane, n_cached) {
             // A model that keeps a state instead of tokens can only begin anew.
             n_cached = 0;
@@ -153,6 +161,7 @@ impl<'model> Engine<'model> {
                 return refuse(self.break_lane(lane, "the cache could not be emptied".to_string()));
             }
         }
+        let slot = &mut self.slots[lane];
         slot.cache.cut(n_cached);
         slot.adapter = adapter;
         let task = slot.task.insert(Task::new(job, working, answering, n_cached));
@@ -170,6 +179,7 @@ impl<'model> Engine<'model> {
             // Whatever is wrong with the lane is wrong with the context.
             self.session.close();
             self.embedder.close();
+            self.saved.clear();
         }
         match catch_unwind(AssertUnwindSafe(|| self.session.open())) {
             Ok(Ok(())) => {}

@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use backend::{Adapter, Image, LoadError, Scale};
-use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend as Runtime;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::{DecodeError, LlamaStateSeqFlags, SeqState};
 
 use super::cache::Reuse;
 use super::embedder::Pooling;
@@ -30,6 +30,8 @@ pub(crate) struct Limits {
     /// 31 MiB.
     pub(crate) step_tokens: u32,
     pub(super) reuse: Reuse,
+    /// Bytes that an engine may keep of conversations that made room for others.
+    pub(super) saved_bytes_max: usize,
     /// How vectors are made, where they are.
     pub(super) pooling: Option<Pooling>,
     /// Whether it continues texts.
@@ -229,6 +231,36 @@ impl<'model> Session<'model> {
     pub(super) fn cut(&mut self, lane: usize, len: usize) -> bool {
         let (lane, len) = (u32::try_from(lane).ok(), u32::try_from(len).ok());
         self.context.as_mut().is_none_or(|context| context.clear_kv_cache_seq(lane, len, None).is_ok_and(|done| done))
+    }
+
+    /// Bytes of what [`save`](Self::save) would give.
+    pub(super) fn state_len(&self, lane: usize) -> usize {
+        let lane = i32::try_from(lane).expect("lanes are few");
+        self.context.as_ref().map_or(0, |context| context.state_seq_get_size_ext(lane, LlamaStateSeqFlags::empty()))
+    }
+
+    /// A copy of all that the cache has of a lane.
+    ///
+    /// # Errors
+    /// What went wrong; the context is as it was.
+    pub(super) fn save(&self, lane: usize) -> Result<SeqState, String> {
+        let lane = i32::try_from(lane).expect("lanes are few");
+        let context = self.context.as_ref().ok_or("there is no context")?;
+        context.state_seq_get(lane, LlamaStateSeqFlags::empty()).map_err(|error| error.to_string())
+    }
+
+    /// Puts such a copy in the place of what the cache has of a lane.
+    ///
+    /// # Errors
+    /// What went wrong; the lane's part of the cache is empty then, or to be emptied.
+    pub(super) fn restore(&mut self, lane: usize, state: &SeqState) -> Result<(), String> {
+        self.open().map_err(|error| error.to_string())?;
+        if !self.cut(lane, 0) {
+            return Err("the cache could not be emptied".to_string());
+        }
+        let lane = i32::try_from(lane).expect("lanes are few");
+        let context = self.context.as_mut().ok_or("there is no context")?;
+        context.state_seq_set(state, lane).map_err(|error| error.to_string())
     }
 
     /// Waits for a GPU that is still at work on a step whose result nobody waited for.

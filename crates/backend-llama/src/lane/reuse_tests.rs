@@ -11,21 +11,21 @@ use super::LlamaLane;
 use crate::testing;
 
 /// A model with one lane whose logits can be heard.
-struct Instance {
-    model: LoadedModel,
+pub(super) struct Instance {
+    pub(super) model: LoadedModel,
     lane: LlamaLane,
     heard: Receiver<Vec<f32>>,
 }
 
 /// One answer, with the logits that each of its tokens was chosen from.
 #[derive(PartialEq)]
-struct Heard {
-    text: String,
+pub(super) struct Heard {
+    pub(super) text: String,
     logits: Vec<Vec<u32>>,
 }
 
 impl Instance {
-    fn new(loaded: crate::load::Loaded) -> Self {
+    pub(super) fn new(loaded: crate::load::Loaded) -> Self {
         let mut lanes = loaded.lanes;
         let mut lane = lanes.remove(0);
         let (listener, heard) = channel();
@@ -38,7 +38,7 @@ impl Instance {
     }
 
     /// Runs a request, and tells how many tokens of its prompt were used again.
-    async fn run(&mut self, request: &GenerateRequest, cache_prompt: bool) -> (Heard, u32) {
+    pub(super) async fn run(&mut self, request: &GenerateRequest, cache_prompt: bool) -> (Heard, u32) {
         let mut request = request.clone();
         request.options.cache_prompt = cache_prompt;
         let answer = kit::run(&mut self.lane, request).await;
@@ -47,21 +47,28 @@ impl Instance {
         (Heard { text: answer.text(), logits }, cached)
     }
 
-    async fn request(&self, messages: &[ChatMessage]) -> GenerateRequest {
+    /// Begins an answer and leaves it after so many tokens.
+    pub(super) async fn leave(&mut self, request: GenerateRequest, n_tokens: usize) {
+        kit::cancel_after_tokens(&mut self.lane, request, n_tokens).await;
+        backend::Lane::quiesce(&mut self.lane).await;
+        self.heard.try_iter().for_each(drop);
+    }
+
+    pub(super) async fn request(&self, messages: &[ChatMessage]) -> GenerateRequest {
         kit::request(&self.model, Prompt::Chat(Chat::new(messages.to_vec()))).await
     }
 }
 
 /// Numbers that look random, the same in every run.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits") % bound
     }
 
-    fn text(&mut self, len_max: usize) -> String {
+    pub(super) fn text(&mut self, len_max: usize) -> String {
         (0..=self.below(len_max)).map(|_| char::from(b' ' + u8::try_from(self.below(95)).expect("ASCII"))).collect()
     }
 
@@ -95,9 +102,7 @@ async fn reuse_changes_no_bit(loaded: crate::load::Loaded) {
         }
         // What is in the cache is of the request before, or of one that left in the middle.
         if round % 5 == 4 {
-            kit::cancel_after_tokens(&mut instance.lane, request.clone(), numbers.below(9)).await;
-            backend::Lane::quiesce(&mut instance.lane).await;
-            instance.heard.try_iter().for_each(drop);
+            instance.leave(request.clone(), numbers.below(9)).await;
         }
         let (again, cached) = instance.run(&request, true).await;
         let (repeated, all) = instance.run(&request, true).await;

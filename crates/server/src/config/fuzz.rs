@@ -25,7 +25,7 @@ const GOOD: &[&str] = &[
      fetch_pictures = true\nfetch_timeout = \"1ms\"\nfetch_max_bytes = 1024\n\
      [limits]\nhistory_max = 0\nfair_share = true\nqueue_timeout = \"1ms\"\nevent_buffer = 1\n\
      [[models]]\nname = \"x\"\nbuiltin = \"deep\"\naliases = [\"y\"]\nqueue_max = 0\nunload_after = \"90s\"\nlanes = 64\n\
-     replicas = 16\nstep_tokens = 16\nthreads = 1024\ncontext_len = 0\nmax_tokens = 1\ngpu_layers = 0\n[tiers]\ndeep = \"x\"\n",
+     replicas = 16\nstep_tokens = 16\nsaved_state_mib = 1048576\nthreads = 1024\ncontext_len = 0\nmax_tokens = 1\ngpu_layers = 0\n[tiers]\ndeep = \"x\"\n",
 ];
 
 #[test]
@@ -74,6 +74,7 @@ fn broken_bound(config: &Config) -> Option<&'static str> {
             ("lanes are 1 to 64", (1..=64).contains(&model.lanes)),
             ("replicas are 1 to 16", (1..=16).contains(&model.tuning.replicas)),
             ("a step has 16 to 2048 tokens", (16..=2048).contains(&model.tuning.step_tokens)),
+            ("at most a TiB is kept of what lanes computed", model.tuning.saved_state_mib <= 1 << 20),
             ("an answer has a token", model.max_tokens >= 1),
         ]
     });

@@ -213,6 +213,7 @@ fn read_model(
     section.set("lanes", &mut model.lanes, integer(1..=64), problems);
     section.set("replicas", &mut model.tuning.replicas, integer(1..=16), problems);
     section.set("step_tokens", &mut model.tuning.step_tokens, integer(16..=2048), problems);
+    section.set("saved_state_mib", &mut model.tuning.saved_state_mib, integer(0..=1 << 20), problems);
     let template = |value: &_| text(value).and_then(|file| canonical(&base.join(file)));
     model.chat_template = section.get("chat_template", template, problems).map(|(path, _)| path);
     section.set("queue_max", &mut model.queue_max, integer(0..=1_000_000), problems);

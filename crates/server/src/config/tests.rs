@@ -39,6 +39,7 @@ fn every_problem_has_its_line_and_key() {
         ("$lanes = 65", &[(4, "models[0].lanes", "from 1 to 64")]),
         ("$replicas = 0", &[(4, "models[0].replicas", "from 1 to 16")]),
         ("$step_tokens = 8", &[(4, "models[0].step_tokens", "from 16 to 2048")]),
+        ("$saved_state_mib = 1048577", &[(4, "models[0].saved_state_mib", "from 0 to 1048576")]),
         ("$chat_template = \"x.jinja\"", &[(4, "models[0].chat_template", "no readable file at no-such-folder")]),
         ("$adapters = 1", &[(4, "models[0].adapters", "[[models.adapters]]")]),
         (
