@@ -11,7 +11,7 @@ use std::thread::available_parallelism;
 use async_trait::async_trait;
 use backend::{
     Chat, ChatMessage, EncodedPrompt, GenerateOptions, IMAGE_TOKENS, Image, Prompt, PromptEncoder, PromptError,
-    TokenId, Tool, ToolChoice,
+    SavedStates, TokenId, Tool, ToolChoice,
 };
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
@@ -21,7 +21,7 @@ pub(crate) use self::borders::Borders;
 use self::feed::{Feed, Stop};
 pub(crate) use self::pairs::PairFormat;
 use crate::answering::Answerer;
-use crate::engine::{CancelFlag, CancelOnDrop};
+use crate::engine::{CancelFlag, CancelOnDrop, SavedCounts};
 use crate::pictures::{Marks, Stretch};
 use crate::projector::Projector;
 use crate::specials::{ControlTexts, Piece, placeholders};
@@ -43,6 +43,8 @@ pub(crate) struct Vocabulary {
     pub(crate) answerer: Arc<Answerer>,
     /// Measures pictures, where the model sees.
     pub(crate) projector: Option<Arc<Projector>>,
+    /// What the engines tell of what they saved.
+    pub(crate) saved_counts: Arc<SavedCounts>,
     /// `None` where the model has no template, `Err` where it has one that does not compile.
     pub(crate) template: Option<Result<ChatTemplate, String>>,
     pub(crate) controls: ControlTexts,
@@ -100,6 +102,10 @@ impl PromptEncoder for LlamaEncoder {
         }
         let (prompt, options) = (prompt.clone(), options.clone());
         self.work(cost, move |vocabulary, _| vocabulary.answerer.check(&prompt, &options).map_err(refuse)).await
+    }
+
+    fn saved_states(&self) -> SavedStates {
+        self.vocabulary.saved_counts.told()
     }
 
     /// # Cancel safety

@@ -35,7 +35,7 @@ pub use image::{Image, NotAnImage, PlacedImage};
 pub use lane::Lane;
 pub use model::{
     Backend, Capabilities, LoadProgress, LoadedModel, MemoryEstimate, ModelInfo, ModelSource, ModelSpec, PromptEncoder,
-    Tuning,
+    SavedStates, Tuning,
 };
 pub use options::{Constraint, GenerateOptions};
 pub use request::{EncodedPrompt, GenerateRequest, IMAGE_TOKENS, Pair, Prompt, TokenId};

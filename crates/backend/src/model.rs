@@ -219,6 +219,16 @@ impl Default for Capabilities {
     }
 }
 
+/// What an instance keeps of conversations that made room for others, of all replicas together. For display: it changes while
+/// somebody looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SavedStates {
+    /// Bytes that are taken.
+    pub bytes: u64,
+    /// How often something was brought back since the load.
+    pub restored: u64,
+}
+
 /// Turns prompts into tokens. Needs no lane, so any number of requests may ask at the same time.
 #[async_trait]
 pub trait PromptEncoder: Send + Sync + 'static {
@@ -237,6 +247,11 @@ pub trait PromptEncoder: Send + Sync + 'static {
     async fn check(&self, prompt: &EncodedPrompt, options: &GenerateOptions) -> Result<(), PromptError> {
         let (_, _) = (prompt, options);
         Ok(())
+    }
+
+    /// What is kept of conversations that made room for others, with [`Tuning::saved_state_mib`]. By default nothing.
+    fn saved_states(&self) -> SavedStates {
+        SavedStates::default()
     }
 
     // The defaults of the following are an engine's that has no template and tells no token: for tests.

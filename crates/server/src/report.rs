@@ -100,6 +100,7 @@ mod tests {
             context_len: Some(512),
             capabilities: None,
             adapters: vec![],
+            saved_states: backend::SavedStates::default(),
             granted_total: 0,
             history: vec![],
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{AdapterSpec, Capabilities, ModelInfo};
+use backend::{AdapterSpec, Capabilities, ModelInfo, SavedStates};
 use model_locks::LaneState;
 
 use crate::instance::{Instance, State};
@@ -29,6 +29,8 @@ pub struct ModelView {
     pub capabilities: Option<Capabilities>,
     /// The adapters that requests may choose from, in the order of their numbers.
     pub adapters: Vec<AdapterView>,
+    /// What is kept of conversations that made room for others.
+    pub saved_states: SavedStates,
     /// Lanes granted since the start.
     pub granted_total: u64,
     /// The latest outcomes that held a lane, oldest first.
@@ -173,6 +175,7 @@ impl Instance {
             context_len: info.map(|info| info.context_len),
             capabilities: info.map(|info| info.capabilities),
             adapters: self.spec.adapters.iter().map(adapter_view).collect(),
+            saved_states: self.saved_states(),
             granted_total: snapshot.granted_total,
             history: self.history.to_vec(),
         }
@@ -183,6 +186,13 @@ impl Instance {
             State::Ready(loaded) => Some(loaded.info),
             State::Unloaded(info) => Some(info),
             State::Loading | State::Failed { .. } => None,
+        }
+    }
+
+    fn saved_states(&self) -> SavedStates {
+        match self.state() {
+            State::Ready(loaded) => loaded.encoder.saved_states(),
+            State::Unloaded(_) | State::Loading | State::Failed { .. } => SavedStates::default(),
         }
     }
 

@@ -23,6 +23,7 @@ async fn encoder(template: Option<&str>, wants_bos: bool) -> (LlamaEncoder, Toke
     let vocabulary = Vocabulary {
         answerer: loaded.encoder.vocabulary.answerer.clone(),
         projector: None,
+        saved_counts: std::sync::Arc::default(),
         model,
         template,
         controls,

@@ -31,6 +31,7 @@ mod vocabulary;
 pub(crate) use embedder::Pooling;
 pub(crate) use job::{BrokenFlag, CancelFlag, CancelOnDrop, Command, EmbedJob, Envelope, Job};
 pub(crate) use memory::estimate;
+pub(crate) use saved::SavedCounts;
 pub(crate) use thread::{Order, spawn};
 
 #[cfg(test)]

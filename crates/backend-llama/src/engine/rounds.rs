@@ -12,6 +12,7 @@ mod saving;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Poll;
 
 use backend::{Adapter, GenerateError, LaneBroken};
@@ -81,6 +82,7 @@ impl<'model> Engine<'model> {
             || Slot { cache: Cache::new(step), task: None, embeds: None, adapter: None, broken: BrokenFlag::default() };
         let slots = (0..limits.lanes).map(|_| slot()).collect();
         let embedder = Embedder::new(session.shared());
+        let saved = Saved::new(limits.saved_bytes_max, Arc::clone(&session.shared().saved_counts));
         Self {
             session,
             embedder,
@@ -89,7 +91,7 @@ impl<'model> Engine<'model> {
             turn: 0,
             adapter_order: (0..limits.lanes as usize).collect(),
             suspects: VecDeque::new(),
-            saved: Saved::new(limits.saved_bytes_max),
+            saved,
             places: Vec::new(),
         }
     }

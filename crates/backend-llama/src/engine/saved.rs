@@ -5,12 +5,34 @@
 //! the longest goes first.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use backend::Adapter;
+use backend::{Adapter, SavedStates};
 use llama_cpp_2::SeqState;
 use llama_cpp_2::token::LlamaToken;
 
 use super::cache::{Cache, Reuse};
+
+/// What the engines of an instance tell of their states. For display, so no order with other memory is needed.
+#[derive(Debug, Default)]
+pub(crate) struct SavedCounts {
+    bytes: AtomicU64,
+    restored: AtomicU64,
+}
+
+impl SavedCounts {
+    /// What they told.
+    pub(crate) fn told(&self) -> SavedStates {
+        let [bytes, restored] = [&self.bytes, &self.restored].map(|count| count.load(Ordering::Relaxed));
+        SavedStates { bytes, restored }
+    }
+
+    /// Something was brought back.
+    pub(super) fn count_restored(&self) {
+        self.restored.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// Something that takes memory.
 pub(super) trait InMemory {
@@ -37,12 +59,13 @@ pub(super) struct Saved<S> {
     /// Of all of them.
     bytes: usize,
     bytes_max: usize,
+    counts: Arc<SavedCounts>,
 }
 
 impl<S: InMemory> Saved<S> {
     /// None yet. With 0 bytes there never is one.
-    pub(super) fn new(bytes_max: usize) -> Self {
-        Self { kept: VecDeque::new(), bytes: 0, bytes_max }
+    pub(super) fn new(bytes_max: usize, counts: Arc<SavedCounts>) -> Self {
+        Self { kept: VecDeque::new(), bytes: 0, bytes_max, counts }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -74,9 +97,9 @@ impl<S: InMemory> Saved<S> {
         self.retain(|kept| kept.adapter != adapter || !new.cache.begins_with(&kept.cache));
         while self.bytes + new.n_bytes() > self.bytes_max {
             let Some(oldest) = self.kept.pop_front() else { return };
-            self.bytes -= oldest.n_bytes();
+            self.set_bytes(self.bytes - oldest.n_bytes());
         }
-        self.bytes += new.n_bytes();
+        self.set_bytes(self.bytes + new.n_bytes());
         self.kept.push_back(new);
     }
 
@@ -92,7 +115,7 @@ impl<S: InMemory> Saved<S> {
         let useful = of_adapter.map(|(at, kept)| (kept.cache.reusable(prompt, reuse), at));
         let (_, at) = useful.max().filter(|(n_tokens, _)| *n_tokens > more_than)?;
         let taken = self.kept.remove(at)?;
-        self.bytes -= taken.n_bytes();
+        self.set_bytes(self.bytes - taken.n_bytes());
         Some(taken)
     }
 
@@ -109,7 +132,13 @@ impl<S: InMemory> Saved<S> {
 
     fn retain(&mut self, stays: impl Fn(&Kept<S>) -> bool) {
         self.kept.retain(stays);
-        self.bytes = self.kept.iter().map(Kept::n_bytes).sum();
+        self.set_bytes(self.kept.iter().map(Kept::n_bytes).sum());
+    }
+
+    fn set_bytes(&mut self, bytes: usize) {
+        // Others add to the same count: only the difference is this one's. It wraps where it is less.
+        self.counts.bytes.fetch_add((bytes as u64).wrapping_sub(self.bytes as u64), Ordering::Relaxed);
+        self.bytes = bytes;
     }
 }
 
@@ -121,10 +150,12 @@ impl<S: InMemory> Kept<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use backend::{Adapter, Scale};
     use llama_cpp_2::token::LlamaToken;
 
-    use super::{InMemory, Saved};
+    use super::{InMemory, Saved, SavedCounts};
     use crate::engine::cache::{Cache, Reuse};
 
     /// A hundred bytes, with those of four tokens.
@@ -155,10 +186,16 @@ mod tests {
 
     #[test]
     fn the_one_that_was_not_used_for_the_longest_goes_first() {
-        let mut saved = Saved::new(200);
+        let counts = Arc::new(SavedCounts::default());
+        let mut saved = Saved::new(200, Arc::clone(&counts));
         saved.keep(cache([1, 1, 1, 1]), None, State("a"));
         saved.keep(cache([2, 2, 2, 2]), None, State("b"));
-        assert_eq!(saved.bytes(), 200);
+        assert_eq!((saved.bytes(), counts.told().bytes), (200, 200));
+        let mut beside = Saved::new(100, Arc::clone(&counts));
+        beside.keep(cache([1, 1, 1, 1]), None, State("another replica's"));
+        assert_eq!(counts.told().bytes, 300);
+        beside.clear();
+        assert_eq!(counts.told().bytes, 200);
         assert_eq!(found(&mut saved, &[1, 1, 1, 1, 9], None), Some("a"));
         saved.keep(cache([3, 3, 3, 3]), None, State("c"));
         assert_eq!(found(&mut saved, &[2, 2, 2, 2, 9], None), None, "b was the oldest");
@@ -168,7 +205,7 @@ mod tests {
         assert!(saved.has(&cache([1, 1, 1, 1]), None) && !saved.has(&cache([2, 2, 2, 2]), None));
         saved.keep(cache([4, 4, 4, 4]), None, State("d"));
         assert_eq!((found(&mut saved, &[3, 3, 3, 3, 9], None), saved.bytes()), (None, 200));
-        let mut small = Saved::new(99);
+        let mut small = Saved::new(99, counts);
         small.keep(cache([1, 1, 1, 1]), None, State("a"));
         assert!(!small.has_room(100) && small.bytes() == 0, "nothing is kept beyond the bound");
     }
@@ -177,7 +214,7 @@ mod tests {
     #[test]
     fn a_state_is_found_by_its_tokens_and_its_adapter() {
         let adapter = Some(Adapter { number: 0, scale: Scale::ONE });
-        let mut saved = Saved::new(1000);
+        let mut saved = Saved::new(1000, Arc::default());
         saved.keep(cache([1, 2, 3, 4]), None, State("plain"));
         saved.keep(cache([1, 2, 3, 5]), adapter, State("adapted"));
         assert_eq!(found(&mut saved, &[1, 2, 3, 5, 6], None), Some("plain"), "its first step is the same");
@@ -189,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_conversation_that_went_on_takes_the_place_of_what_it_was() {
-        let mut saved = Saved::new(1000);
+        let mut saved = Saved::new(1000, Arc::default());
         let mut longer = cache([1, 2, 3, 4]);
         longer.push(&tokens(&[5, 6]));
         saved.keep(cache([1, 2, 3, 4]), None, State("before"));

@@ -15,6 +15,7 @@ use llama_cpp_2::{DecodeError, LlamaStateSeqFlags, SeqState};
 use super::cache::Reuse;
 use super::embedder::Pooling;
 use super::reasons;
+use super::saved::SavedCounts;
 use crate::adapter;
 use crate::answering::Answerer;
 use crate::projector::Projector;
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     projector: Option<Arc<Projector>>,
     /// In the order of the spec. They belong to the model, and go with it.
     adapters: Vec<adapter::Loaded>,
+    /// What the engines tell of what they saved.
+    pub(super) saved_counts: Arc<SavedCounts>,
     /// Held while a context is made, in which llama.cpp may write to the model.
     pub(super) opening: Mutex<()>,
 }
@@ -67,8 +70,9 @@ impl Shared {
         answerer: Arc<Answerer>,
         projector: Option<Arc<Projector>>,
         adapters: Vec<adapter::Loaded>,
+        saved_counts: Arc<SavedCounts>,
     ) -> Self {
-        Self { model, runtime, limits, answerer, projector, adapters, opening: Mutex::new(()) }
+        Self { model, runtime, limits, answerer, projector, adapters, saved_counts, opening: Mutex::new(()) }
     }
 }
 

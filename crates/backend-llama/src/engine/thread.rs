@@ -63,8 +63,9 @@ fn run(order: Order) {
     let model = Arc::clone(&loaded.vocabulary.model);
     let answerer = Arc::clone(&loaded.vocabulary.answerer);
     let projector = loaded.vocabulary.projector.clone();
+    let saved = Arc::clone(&loaded.vocabulary.saved_counts);
     // Declared before the engine, which borrows it, and so freed after it.
-    let shared = Arc::new(Shared::new(runtime, model, loaded.limits, answerer, projector, loaded.adapters));
+    let shared = Arc::new(Shared::new(runtime, model, loaded.limits, answerer, projector, loaded.adapters, saved));
     let lanes = loaded.limits.lanes as usize;
     let opened = open(&shared, &spec, cores.clone()).and_then(|engine| {
         let replicas = (1..spec.tuning.replicas).map(|n| replicate(&shared, &spec, n, cores.clone()));

@@ -60,6 +60,7 @@ pub(super) fn vocabulary(model: LlamaModel, context_len: u32, spec: &ModelSpec) 
         splits_words: !kind.is_empty() && kind != SENTENCE_PIECE,
         context_len,
         projector: None,
+        saved_counts: Arc::default(),
         model,
         #[cfg(test)]
         n_calls: std::sync::atomic::AtomicUsize::default(),

@@ -81,11 +81,15 @@ async fn the_budget_bounds_what_is_brought_back() {
         for prompt in &prompts {
             assert_eq!(instance.run(prompt, true).await.1, 0, "they begin with other words");
         }
+        let kept = instance.model.encoder.saved_states();
+        assert!(kept.bytes <= u64::from(mib) << 20 && (kept.bytes > 0) == (mib > 0), "{kept:?}");
         // The third is on the lane. The second was there before it, and the first before that.
         for (prompt, found) in [(&prompts[1], found[0]), (&prompts[0], found[1])] {
             let (_, cached) = instance.run(prompt, true).await;
             assert_eq!(cached, if found { (n_tokens - 1) / 64 * 64 } else { 0 }, "{mib} MiB");
         }
+        let n_found = found.iter().filter(|found| **found).count();
+        assert_eq!(instance.model.encoder.saved_states().restored, n_found as u64);
     }
 }
 

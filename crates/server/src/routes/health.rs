@@ -129,6 +129,7 @@ mod tests {
             context_len: None,
             capabilities: None,
             adapters: vec![],
+            saved_states: backend::SavedStates::default(),
             granted_total: 0,
             history: vec![],
         }

@@ -118,6 +118,16 @@ pub(crate) struct Props {
     pub(crate) is_sleeping: bool,
     /// What `lora` can ask for.
     pub(crate) lora_adapters: Vec<LoraAdapter>,
+    pub(crate) saved_states: SavedState,
+}
+
+/// What is kept of conversations that made room for others, where `saved_state_mib` is configured.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct SavedState {
+    /// Bytes that are taken.
+    pub(crate) bytes: u64,
+    /// How often something was brought back since the model was loaded.
+    pub(crate) restored: u64,
 }
 
 /// An adapter of a model, in the answers of `GET /lora-adapters` and `GET /props`.

@@ -32,6 +32,7 @@ impl Engine<'_> {
         }
         slot.cache = kept.cache.clone();
         let n_cached = slot.cache.reusable(prompt, reuse);
+        self.session.shared().saved_counts.count_restored();
         tracing::debug!(lane, n_cached, "a saved state was brought back");
         // Another conversation that only begins alike leaves it for its own.
         if n_cached.saturating_mul(2) < kept.cache.len() {

@@ -12,7 +12,7 @@ use serving::{AdapterView, LoadState, ModelView, Refusal};
 use crate::error::ApiError;
 use crate::state::App;
 use crate::validate::BadRequest;
-use crate::wire::llama::{DefaultParams, DefaultSettings, LoraAdapter, Modalities, NextToken, Props, Slot};
+use crate::wire::llama::{DefaultParams, DefaultSettings, LoraAdapter, Modalities, NextToken, Props, SavedState, Slot};
 
 /// Which model is meant; the first one where it is left out.
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +41,7 @@ pub(crate) async fn props(State(app): State<Arc<App>>, which: Asked) -> Result<J
         default_generation_settings: DefaultSettings { n_ctx, params },
         total_slots: model.lanes.len(),
         modalities: Modalities { vision: model.capabilities.is_some_and(|can| can.vision), audio: false },
+        saved_states: SavedState { bytes: model.saved_states.bytes, restored: model.saved_states.restored },
         model_alias: model.id,
         model_path: "",
         build_info: concat!("edison ", env!("CARGO_PKG_VERSION")),
