@@ -50,6 +50,8 @@ pub(crate) struct Answering {
     chain: LlamaSampler,
     /// The constraint, where there is one.
     guard: Option<Guard>,
+    /// Whether the largest logit is chosen and nothing else of them is used, so that small differences change nothing.
+    is_steady: bool,
     /// Tokens that must not be chosen. The chain leaves them out, unless nothing else is left.
     forbidden: BTreeSet<TokenId>,
     /// From bytes to characters.
@@ -188,8 +190,14 @@ impl Answerer {
             _ => None,
         });
         let room = self.bounds.context_len - u32::try_from(n_prompt).expect("the prompt is shorter than the context");
+        // Repeating is punished by a factor, which makes a difference larger; and probabilities are told to the last bit.
+        let is_steady = options.sampling.is_greedy()
+            && options.sampling.repeat_penalty == 1.0
+            && guard.is_none()
+            && options.logprobs.is_none();
         Ok(Answering {
             answerer: Arc::clone(self),
+            is_steady,
             chain: sampling::chain(&stages, &self.model, &prompt),
             guard,
             forbidden: forbidden.into_iter().flatten().collect(),
@@ -230,6 +238,16 @@ impl Answering {
     /// Tokens chosen so far.
     pub(crate) fn n_tokens(&self) -> u32 {
         self.n_tokens
+    }
+
+    /// Tokens that the answer may still have.
+    pub(crate) fn n_left(&self) -> usize {
+        self.n_tokens_max.saturating_sub(self.n_tokens) as usize
+    }
+
+    /// Whether [`is_ahead`](Self::is_ahead) can tell that a choice is safe from small differences of the logits.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.is_steady
     }
 
     /// Chooses the next token from the logits after the latest one, and says what it adds to the answer.

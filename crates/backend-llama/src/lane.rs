@@ -176,6 +176,8 @@ impl Stream for Generation<'_> {
 #[cfg(test)]
 mod adapter_tests;
 #[cfg(test)]
+mod draft_tests;
+#[cfg(test)]
 mod reuse_tests;
 #[cfg(test)]
 mod saved_tests;

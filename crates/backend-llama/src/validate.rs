@@ -29,6 +29,8 @@ const REPLICAS_MAX: u32 = 16;
 const STEP_TOKENS_MIN: u32 = 16;
 /// Larger steps gain nothing and reserve memory.
 const STEP_TOKENS_MAX: u32 = 2048;
+/// Longer drafts are rarely right to their end.
+const DRAFT_TOKENS_MAX: u32 = 64;
 
 /// A TiB.
 const SAVED_STATE_MIB_MAX: u32 = 1 << 20;
@@ -66,7 +68,8 @@ const UNUSABLE: [&str; 11] = [
 /// Checks what a [`ModelSpec`] says, without looking at the file.
 pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
     let step = STEP_TOKENS_MIN..=STEP_TOKENS_MAX;
-    let rules: [(&'static str, bool, String); 6] = [
+    let draft = spec.tuning.draft_tokens;
+    let rules: [(&'static str, bool, String); 8] = [
         ("lanes", (1..=LANES_MAX).contains(&spec.lanes), format!("must be 1 to {LANES_MAX}")),
         ("replicas", (1..=REPLICAS_MAX).contains(&spec.tuning.replicas), format!("must be 1 to {REPLICAS_MAX}")),
         (
@@ -78,6 +81,16 @@ pub(crate) fn settings(spec: &ModelSpec) -> Result<(), LoadError> {
             "saved_state_mib",
             spec.tuning.saved_state_mib <= SAVED_STATE_MIB_MAX,
             format!("must be at most {SAVED_STATE_MIB_MAX}"),
+        ),
+        (
+            "draft_tokens",
+            draft <= DRAFT_TOKENS_MAX && draft < spec.tuning.step_tokens,
+            format!("must be 0 to {DRAFT_TOKENS_MAX}, and less than step_tokens"),
+        ),
+        (
+            "draft_tokens",
+            draft == 0 || spec.lanes == 1,
+            "is for a model with lanes = 1; leave it at 0 where lanes are computed together".to_string(),
         ),
         ("threads", (1..=THREADS_MAX).contains(&spec.threads), format!("must be 1 to {THREADS_MAX}")),
         (

@@ -106,6 +106,7 @@ impl Generation {
             prompt_tokens: self.prompt_tokens,
             cached_tokens: self.cached_tokens,
             completion_tokens: self.tokens,
+            ..Usage::default()
         });
         self.send(Event::Finish(Finish { reason, usage })).await?;
         Ok(reason)

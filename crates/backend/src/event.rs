@@ -120,4 +120,8 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Tokens generated: as many as there were [`Event::Token`]s.
     pub completion_tokens: u32,
+    /// Tokens that the engine guessed for the answer and computed, see [`Tuning::draft_tokens`](crate::Tuning::draft_tokens).
+    pub drafted_tokens: u32,
+    /// Those of them that became part of it.
+    pub accepted_tokens: u32,
 }

@@ -89,11 +89,15 @@ pub struct Tuning {
     /// default 0. What is kept is used for a prompt that begins with the same tokens, and changes no text that is not changed
     /// by a lane's using what it has computed itself.
     pub saved_state_mib: u32,
+    /// Tokens of an answer that are guessed from what was said before and computed together with the next one, where an
+    /// engine can do that without another text; default 0, which guesses nothing. Only for a model with one lane per
+    /// replica.
+    pub draft_tokens: u32,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { replicas: 1, step_tokens: 64, saved_state_mib: 0 }
+        Self { replicas: 1, step_tokens: 64, saved_state_mib: 0, draft_tokens: 0 }
     }
 }
 

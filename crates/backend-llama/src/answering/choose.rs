@@ -34,6 +34,19 @@ impl Answering {
         }
     }
 
+    /// Whether the token that would be chosen is ahead of every other by more than `by`, for a
+    /// [steady](Self::is_steady) choice. Nothing is chosen, or remembered.
+    pub(crate) fn is_ahead(&mut self, logits: &[f32], by: f32) -> bool {
+        let candidates = self.propose(logits);
+        let chosen = candidates.selected;
+        self.candidates = candidates.data;
+        let Some(chosen) = chosen else { return false };
+        let others = self.candidates.iter().enumerate().filter(|(i, _)| *i != chosen);
+        let second = others.map(|(_, other)| other.logit()).fold(f32::NEG_INFINITY, f32::max);
+        // What is not a number is ahead of nothing.
+        self.candidates[chosen].logit() - second > by
+    }
+
     /// What can be chosen, with what the chain chose of it.
     fn propose(&mut self, logits: &[f32]) -> LlamaTokenDataArray {
         let mut candidates = self.candidates(logits);

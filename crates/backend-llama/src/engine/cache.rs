@@ -100,6 +100,12 @@ impl Cache {
         self.n_in_steps = self.n_in_steps.min(len) / self.step * self.step;
     }
 
+    /// Forgets the last tokens of an answer, so that this many are left.
+    pub(super) fn shorten(&mut self, len: usize) {
+        debug_assert!(self.n_prompt.is_none_or(|n_prompt| n_prompt <= len), "a prompt is not an answer");
+        self.tokens.truncate(len);
+    }
+
     /// Remembers a picture, after which the next token stands at this position.
     pub(super) fn push_picture(&mut self, tokens: &[LlamaToken], next: usize) {
         self.push(tokens);
@@ -248,6 +254,24 @@ mod tests {
         assert!(cache().begins_with(&one_by_one) && !one_by_one.begins_with(&cache()));
         seeing.push_picture(&tokens([i32::MIN; 4]), 14);
         assert_eq!(worth(&seeing), [0, 0, 0]);
+    }
+
+    /// What is before an answer stays what it is, a picture in the prompt and the logits of the prompt included.
+    #[test]
+    fn an_answer_is_shortened_and_nothing_else() {
+        let mut cache = Cache::new(4);
+        cache.push(&tokens([0, 1, 2, 3]));
+        cache.push_picture(&tokens([i32::MIN; 4]), 5);
+        cache.push(&tokens([7]));
+        cache.keep_logits(&[0.5]);
+        for token in 8..12 {
+            cache.push(&tokens([token]));
+        }
+        cache.shorten(10);
+        assert_eq!((cache.len(), cache.position(), cache.logits()), (10, 7, None));
+        cache.shorten(9);
+        assert_eq!((cache.len(), cache.position(), cache.logits()), (9, 6, Some(&[0.5][..])));
+        assert_eq!(cache.reusable(&tokens(0..9), Reuse::Steps), 4);
     }
 
     #[test]

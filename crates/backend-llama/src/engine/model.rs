@@ -70,7 +70,25 @@ pub(super) fn load(
     }
     let (lanes, step_tokens, reuse) = (spec.lanes, spec.tuning.step_tokens, reuse(&model, spec.lanes));
     let saved_bytes_max = memory::saved_bytes(spec);
-    let limits = Limits { context_len, threads, lanes, step_tokens, reuse, saved_bytes_max, pooling, generates };
+    let draft_tokens = spec.tuning.draft_tokens;
+    if draft_tokens > 0 && (reuse == Reuse::Never || !generates) {
+        let reason =
+            "is for models that can go back to an earlier token, and this one cannot; leave it at 0".to_string();
+        return Err(LoadError::Setting { setting: "draft_tokens", reason });
+    }
+    let is_mixture = is_mixture(&model);
+    let limits = Limits {
+        context_len,
+        threads,
+        lanes,
+        step_tokens,
+        draft_tokens,
+        is_mixture,
+        reuse,
+        saved_bytes_max,
+        pooling,
+        generates,
+    };
     if !generates && !adapters.is_empty() {
         let reason = "are for models that continue texts, and this one embeds or ranks them".to_string();
         return Err(LoadError::Setting { setting: "adapters", reason });
@@ -121,6 +139,12 @@ fn reuse(model: &LlamaModel, lanes: u32) -> Reuse {
     } else {
         Reuse::Tokens
     }
+}
+
+/// Whether it has experts, of which each token is given to some.
+fn is_mixture(model: &LlamaModel) -> bool {
+    let architecture = model.meta_val_str("general.architecture").unwrap_or_default();
+    model.meta_val_str(&format!("{architecture}.expert_count")).is_ok_and(|count| count != "0")
 }
 
 fn warn_about(runtime: &Runtime, spec: &ModelSpec) {

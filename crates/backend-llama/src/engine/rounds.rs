@@ -6,6 +6,7 @@
 //! Where a step fails, the context is made anew and everybody else's tokens are computed once more. With several lanes
 //! in the step, whose fault it was is found out by computing them one by one.
 
+mod drafting;
 mod failing;
 mod saving;
 
@@ -29,6 +30,7 @@ use super::saved::Saved;
 use super::schedule::{self, Kind, Share, Want};
 use super::session::{Part, Session};
 use super::task::Task;
+use super::trust::Trust;
 use crate::answering::{Trouble, tokens};
 use crate::cores::Cores;
 
@@ -59,6 +61,8 @@ pub(super) struct Engine<'model> {
     suspects: VecDeque<usize>,
     /// What lanes have computed for conversations that made room for others.
     saved: Saved<SeqState>,
+    /// What is known of drafts.
+    trust: Trust,
     /// Where the logits of each share are; kept for its memory.
     places: Vec<i32>,
 }
@@ -92,6 +96,7 @@ impl<'model> Engine<'model> {
             adapter_order: (0..limits.lanes as usize).collect(),
             suspects: VecDeque::new(),
             saved,
+            trust: Trust::new(limits.is_mixture),
             places: Vec::new(),
         }
     }
@@ -167,6 +172,10 @@ impl<'model> Engine<'model> {
         slot.cache.cut(n_cached);
         slot.adapter = adapter;
         let task = slot.task.insert(Task::new(job, working, answering, n_cached));
+        // An adapter is computed by other kernels than the weights, so what is known of these does not hold.
+        if shared.limits.draft_tokens > 0 && adapter.is_none() {
+            task.draft_along(shared.limits.draft_tokens as usize);
+        }
         if task.next(n_cached).is_none()
             && let Some(logits) = slot.cache.logits()
         {
@@ -252,6 +261,7 @@ impl<'model> Engine<'model> {
 
     /// Computes one step of the lanes that can go on. `false` where none can.
     fn step(&mut self) -> bool {
+        self.guess();
         let shares = self.plan();
         if shares.is_empty() {
             return false;
@@ -308,7 +318,7 @@ impl<'model> Engine<'model> {
             let begin = slot.cache.len();
             let end = begin + share.n_tokens;
             let (position, tokens) = (slot.cache.position(), &task.tokens[begin..end]);
-            Part { lane: share.lane, position, tokens, choose: end == task.tokens.len() }
+            Part { lane: share.lane, position, tokens, draft: task.draft(), choose: end == task.tokens.len() }
         };
         let parts: Vec<Part<'_>> = shares.iter().map(part).collect();
         let _cores = self.cores.take(self.session.shared().limits.threads);
@@ -345,12 +355,16 @@ impl<'model> Engine<'model> {
         let (Some(task), Some(context)) = (&mut slot.task, self.session.context()) else {
             return Ok(());
         };
+        if !task.draft().is_empty() {
+            return self.advance_draft(share.lane, self.places[i]);
+        }
         let begin = slot.cache.len();
         let tokens = &task.tokens[begin..begin + share.n_tokens];
         match computed {
             Computed::Tokens => slot.cache.push(tokens),
             Computed::Picture { next } => slot.cache.push_picture(tokens, next),
         }
+        task.computed(begin, share.n_tokens);
         task.tell_progress(slot.cache.len());
         if slot.cache.len() < task.tokens.len() {
             return Ok(());
@@ -362,7 +376,8 @@ impl<'model> Engine<'model> {
         }
         // What failed before is computed now, by itself.
         self.suspects.retain(|lane| *lane != share.lane);
-        task.choose(logits)
+        let choice = task.choose_plainly(slot.cache.len(), logits, &mut self.trust)?;
+        self.go_back_if(share.lane, choice)
     }
 
     /// Waits until a lane can go on: for a command, or for room in the channel of a task that is held up.

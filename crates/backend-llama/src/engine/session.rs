@@ -30,6 +30,10 @@ pub(crate) struct Limits {
     /// Prompt tokens computed in one step. The context reserves logits for a whole step: 64 rows of a 128k vocabulary are
     /// 31 MiB.
     pub(crate) step_tokens: u32,
+    /// Tokens of an answer that are guessed and computed along with the next one; only where there is one lane.
+    pub(crate) draft_tokens: u32,
+    /// Whether some tokens are computed by other weights than others.
+    pub(super) is_mixture: bool,
     pub(super) reuse: Reuse,
     /// Bytes that an engine may keep of conversations that made room for others.
     pub(super) saved_bytes_max: usize,
@@ -83,6 +87,8 @@ pub(super) struct Part<'a> {
     pub(super) position: usize,
     /// Never none.
     pub(super) tokens: &'a [LlamaToken],
+    /// What may follow them; none where nothing is to be chosen.
+    pub(super) draft: &'a [LlamaToken],
     /// Whether the next token will be chosen after the last of them.
     pub(super) choose: bool,
 }
@@ -185,7 +191,7 @@ impl<'model> Session<'model> {
         Ok(())
     }
 
-    /// Computes a step. For each part, where in the batch the logits of its last token are.
+    /// Computes a step. For each part, where in the batch the logits of its last token are; those of its draft are behind them.
     ///
     /// # Errors
     /// [`DecodeError::NoKvCacheSlot`] leaves the context as it was; after any other its state is unknown.
@@ -198,13 +204,11 @@ impl<'model> Session<'model> {
         places.clear();
         for part in parts {
             let last = part.tokens.len() - 1;
-            for (i, &token) in part.tokens.iter().enumerate() {
-                let position = i32::try_from(part.position + i).expect("the context bounds every position");
-                let lane = i32::try_from(part.lane).expect("lanes are few");
-                let room = batch.add(token, position, &[lane], part.choose && i == last);
+            places.push(batch.n_tokens() + int(last));
+            for (i, &token) in part.tokens.iter().chain(part.draft).enumerate() {
+                let room = batch.add(token, int(part.position + i), &[int(part.lane)], part.choose && i >= last);
                 room.expect("the batch holds a whole step");
             }
-            places.push(batch.n_tokens() - 1);
         }
         context.decode(batch)
     }
@@ -223,7 +227,6 @@ impl<'model> Session<'model> {
         let (Some(context), Some(projector)) = (&mut self.context, &self.shared.projector) else {
             return Err("there is nothing to see with".to_string());
         };
-        let int = |n: usize| i32::try_from(n).expect("the context bounds every position, and lanes are few");
         let batch_len = int(self.shared.limits.batch_len() as usize);
         let after = projector.compute(image, n_tokens, context, int(lane), int(position), batch_len)?;
         usize::try_from(after).map_err(|_| format!("the picture ended at position {after}"))
@@ -276,7 +279,7 @@ impl<'model> Session<'model> {
 
     /// Decodes one token and looks at the logits, so that a model that computes none is found out before it is used.
     fn probe(&mut self) -> Result<(), String> {
-        let part = Part { lane: 0, position: 0, tokens: &[LlamaToken::new(0)], choose: true };
+        let part = Part { lane: 0, position: 0, tokens: &[LlamaToken::new(0)], draft: &[], choose: true };
         let (computed, reasons) = reasons::collect(|| self.compute(&[part], &mut Vec::new()));
         computed.map_err(|error| reasons.or(&error))?;
         let is_nan = self.context().is_some_and(|context| context.get_logits_ith(0).iter().any(|logit| logit.is_nan()));
@@ -285,4 +288,8 @@ impl<'model> Session<'model> {
         }
         Ok(())
     }
+}
+
+fn int(n: usize) -> i32 {
+    i32::try_from(n).expect("the context bounds every position, and lanes are few")
 }

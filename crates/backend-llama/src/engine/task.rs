@@ -1,5 +1,7 @@
 //! One generation under way on a lane.
 
+mod drafting;
+
 use std::collections::VecDeque;
 
 use backend::{Adapter, Event, Finish, FinishReason, GenerateError, Image, Usage};
@@ -7,6 +9,8 @@ use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+pub(super) use self::drafting::Choice;
+use super::draft::Drafter;
 use super::job::Job;
 use super::schedule::Kind;
 use crate::answering::{self, Answering, Step, Trouble, is_picture, picture_number};
@@ -22,7 +26,9 @@ pub(super) struct Task {
     n_cached: usize,
     /// Tokens of the prompt that were reported.
     n_told: usize,
-    /// Events that found no room; a handful at most, since nothing is computed while there are any.
+    /// What guesses its next tokens, where any are to be.
+    drafter: Option<Drafter>,
+    /// Events that found no room; those of one step at most, since nothing is computed while there are any.
     unsent: VecDeque<Result<Event, GenerateError>>,
     has_ended: bool,
     /// Dropped with the task, which tells the lane that the engine is done with it.
@@ -35,8 +41,18 @@ impl Task {
         let tokens = answering::tokens(&job.request);
         let n_prompt = tokens.len();
         let unsent = VecDeque::new();
-        let mut task =
-            Self { job, answering, tokens, n_prompt, n_cached, n_told: 0, unsent, has_ended: false, _working: working };
+        let mut task = Self {
+            job,
+            answering,
+            tokens,
+            n_prompt,
+            n_cached,
+            n_told: 0,
+            drafter: None,
+            unsent,
+            has_ended: false,
+            _working: working,
+        };
         task.tell_progress(n_cached);
         task
     }
@@ -77,6 +93,10 @@ impl Task {
         let first = *rest.first()?;
         if is_picture(first) {
             return Some((rest.iter().take_while(|&&token| token == first).count(), Kind::Picture));
+        }
+        // Where there are drafts, an answer that is computed again is computed as it is without them.
+        if self.drafter.is_some() && n_computed >= self.n_prompt {
+            return Some((1, Kind::Answer));
         }
         let kind = if self.is_answer(n_computed) { Kind::Answer } else { Kind::Prompt };
         Some((rest.iter().take_while(|&&token| !is_picture(token)).count(), kind))
@@ -135,6 +155,8 @@ impl Task {
             prompt_tokens: count(self.n_prompt),
             cached_tokens: count(self.n_cached),
             completion_tokens: self.answering.n_tokens(),
+            drafted_tokens: self.drafter.as_ref().map_or(0, |drafter| count(drafter.n_drafted)),
+            accepted_tokens: self.drafter.as_ref().map_or(0, |drafter| count(drafter.n_accepted)),
         };
         self.end(Ok(Event::Finish(Finish { reason, usage })));
     }

@@ -1,5 +1,5 @@
-//! The suite of the contract, run on the real engine: one lane alone, lanes that are computed together, and lanes with a
-//! context each.
+//! The suite of the contract, run on the real engine: one lane alone, lanes that are computed together, lanes with a
+//! context each, and such lanes with drafts.
 
 use backend::conformance::Subject;
 use backend::{Backend, LoadedModel};
@@ -10,11 +10,13 @@ struct Llama {
     lanes_max: u32,
     /// Whether lanes are replicas.
     apart: bool,
+    draft_tokens: u32,
 }
 
 impl Subject for Llama {
     async fn load(&self, lanes: u32) -> LoadedModel {
         let mut spec = support::spec(support::fast());
+        spec.tuning.draft_tokens = self.draft_tokens;
         if self.apart {
             spec.tuning.replicas = lanes;
         } else {
@@ -36,7 +38,7 @@ mod alone {
     use super::Llama;
 
     fn subject() -> Llama {
-        Llama { lanes_max: 1, apart: false }
+        Llama { lanes_max: 1, apart: false, draft_tokens: 0 }
     }
 
     backend::conformance_tests!(subject);
@@ -46,7 +48,7 @@ mod together {
     use super::Llama;
 
     fn subject() -> Llama {
-        Llama { lanes_max: 4, apart: false }
+        Llama { lanes_max: 4, apart: false, draft_tokens: 0 }
     }
 
     backend::conformance_tests!(subject);
@@ -56,7 +58,17 @@ mod replicas {
     use super::Llama;
 
     fn subject() -> Llama {
-        Llama { lanes_max: 2, apart: true }
+        Llama { lanes_max: 2, apart: true, draft_tokens: 0 }
+    }
+
+    backend::conformance_tests!(subject);
+}
+
+mod drafting {
+    use super::Llama;
+
+    fn subject() -> Llama {
+        Llama { lanes_max: 2, apart: true, draft_tokens: 7 }
     }
 
     backend::conformance_tests!(subject);

@@ -18,11 +18,14 @@ async fn refusal(spec: ModelSpec) -> LoadError {
 #[tokio::test]
 async fn settings_out_of_range() {
     type Change = fn(&mut ModelSpec);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 15] = [
         ("lanes", |s| s.lanes = 0),
         ("lanes", |s| s.lanes = 65),
         ("replicas", |s| s.tuning.replicas = 0),
         ("replicas", |s| s.tuning.replicas = 17),
+        ("draft_tokens", |s| s.tuning.draft_tokens = 65),
+        ("draft_tokens", |s| (s.tuning.draft_tokens, s.tuning.step_tokens) = (16, 16)),
+        ("draft_tokens", |s| (s.tuning.draft_tokens, s.lanes) = (4, 2)),
         ("step_tokens", |s| s.tuning.step_tokens = 15),
         ("step_tokens", |s| s.tuning.step_tokens = u32::MAX),
         ("threads", |s| s.threads = 0),

@@ -32,6 +32,7 @@ impl UsageScript {
             prompt_tokens: self.prompt_tokens.unwrap_or(counted.prompt_tokens),
             cached_tokens: self.cached_tokens.unwrap_or(counted.cached_tokens),
             completion_tokens: self.completion_tokens.unwrap_or(counted.completion_tokens),
+            ..counted
         }
     }
 }

@@ -213,6 +213,12 @@ fn read_model(
     section.set("lanes", &mut model.lanes, integer(1..=64), problems);
     section.set("replicas", &mut model.tuning.replicas, integer(1..=16), problems);
     section.set("step_tokens", &mut model.tuning.step_tokens, integer(16..=2048), problems);
+    section.set("draft_tokens", &mut model.tuning.draft_tokens, integer(0..=64), problems);
+    let draft = model.tuning.draft_tokens;
+    if draft > 0 && (model.lanes > 1 || draft >= model.tuning.step_tokens) {
+        let rule = "is for a model with lanes = 1, and must be less than step_tokens";
+        problems.add(&section.span(), section.path_of("draft_tokens"), rule);
+    }
     section.set("saved_state_mib", &mut model.tuning.saved_state_mib, integer(0..=1 << 20), problems);
     let template = |value: &_| text(value).and_then(|file| canonical(&base.join(file)));
     model.chat_template = section.get("chat_template", template, problems).map(|(path, _)| path);

@@ -92,6 +92,7 @@ fn model_keys(model: &Model) -> Keys {
         ("lanes", integer(model.lanes as usize)),
         ("replicas", integer(model.tuning.replicas as usize)),
         ("step_tokens", integer(model.tuning.step_tokens as usize)),
+        ("draft_tokens", integer(model.tuning.draft_tokens as usize)),
         ("saved_state_mib", integer(model.tuning.saved_state_mib as usize)),
         ("queue_max", integer(model.queue_max)),
         ("max_tokens", integer(model.max_tokens as usize)),

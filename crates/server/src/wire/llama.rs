@@ -78,6 +78,12 @@ pub(crate) struct LlamaTimings {
     predicted_n: u32,
     predicted_ms: f64,
     predicted_per_second: f64,
+    /// Tokens that were guessed and computed along, where any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draft_n: Option<u32>,
+    /// Those of them that became part of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draft_n_accepted: Option<u32>,
     /// Until it had its lane, which includes `loaded_ms`.
     waited_ms: f64,
     /// Until its model was loaded.
@@ -99,6 +105,8 @@ impl LlamaTimings {
             predicted_n: usage.completion_tokens,
             predicted_ms: decode * 1e3,
             predicted_per_second: rate(usage.completion_tokens, decode),
+            draft_n: (usage.drafted_tokens > 0).then_some(usage.drafted_tokens),
+            draft_n_accepted: (usage.drafted_tokens > 0).then_some(usage.accepted_tokens),
             waited_ms: timings.waited.as_secs_f64() * 1e3,
             loaded_ms: timings.loading.as_secs_f64() * 1e3,
         }

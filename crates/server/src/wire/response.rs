@@ -113,7 +113,7 @@ mod tests {
     use crate::answer::Said;
 
     fn choice(said: Said, reason: FinishReason, completion_tokens: u32) -> Choice {
-        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens };
+        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens, ..Usage::default() };
         Choice { said, completed: Completed { finish: Finish { reason, usage }, timings: Timings::default() } }
     }
 

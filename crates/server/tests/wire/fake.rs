@@ -82,7 +82,7 @@ impl Lane for Fake {
             false => FinishReason::Stop,
         };
         let completion_tokens = tokens.len() as u32;
-        let usage = Usage { prompt_tokens: total, cached_tokens: 1, completion_tokens };
+        let usage = Usage { prompt_tokens: total, cached_tokens: 1, completion_tokens, ..Usage::default() };
         self.asked.lock().expect("nobody panicked").push(request);
         let events = [Event::Prompt { processed: total, total }]
             .into_iter()

@@ -7,6 +7,7 @@ use backend::{FinishReason, GenerateError};
 use super::Engine;
 use crate::answering::Trouble;
 use crate::engine::schedule::Share;
+use crate::engine::task::Task;
 
 impl Engine<'_> {
     /// Ends the task of a lane that could not go on. `false` where the context was given up for it.
@@ -37,6 +38,10 @@ impl Engine<'_> {
             return;
         };
         let slot = &mut self.slots[share.lane];
+        // Without its draft the next token may have room.
+        if reason.is_none() && slot.task.as_mut().is_some_and(Task::gives_up_draft) {
+            return;
+        }
         match (reason, &mut slot.task) {
             (Some(reason), _) => self.fail(share.lane, reason),
             // The limit keeps the cache from getting full, so only an architecture that needs more room ends here.

@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn completed(completion_tokens: u32) -> Completed {
-        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens };
+        let usage = Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens, ..Usage::default() };
         Completed { finish: Finish { reason: FinishReason::Stop, usage }, timings: Timings::default() }
     }
 

@@ -73,5 +73,7 @@ fn together(first: &Completed, second: &Completed) -> Completed {
     usage.prompt_tokens += first.finish.usage.prompt_tokens;
     usage.cached_tokens += first.finish.usage.cached_tokens;
     usage.completion_tokens += first.finish.usage.completion_tokens;
+    usage.drafted_tokens += first.finish.usage.drafted_tokens;
+    usage.accepted_tokens += first.finish.usage.accepted_tokens;
     both
 }
