@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use super::face::{done, refused, test_id};
 use super::script::Script;
 use super::server::Shared;
+use crate::echo;
 
 /// Bytes of a script.
 const SCRIPT_MAX: usize = 16 * 1024 * 1024;
@@ -31,9 +33,13 @@ pub(super) struct JournalQuery {
 /// `GET /mock/journal`: what happened; with `x-test-id`, to the requests of that test.
 pub(super) async fn journal(
     State(shared): State<Arc<Shared>>,
-    Query(query): Query<JournalQuery>,
+    query: Result<Query<JournalQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Query(query) = match query {
+        Ok(query) => query,
+        Err(rejection) => return refused(echo::sentence(&rejection.body_text())),
+    };
     let (world, test_id) = (shared.world(), test_id(&headers));
     if let Some(millis) = query.settle_ms {
         world.settled(test_id.as_deref(), Duration::from_millis(millis).min(SETTLE_MAX)).await;

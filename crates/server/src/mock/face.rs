@@ -20,6 +20,7 @@ use super::server::Shared;
 use super::style::Style;
 use super::tamper::Tamper;
 use crate::echo;
+use crate::error::ApiError;
 use crate::request_id::HEADER as REQUEST_ID;
 
 /// Tells tests apart that share a server.
@@ -37,6 +38,7 @@ pub(super) fn face(shared: Arc<Shared>) -> Router {
         .route("/mock/journal", get(control::journal))
         .route("/mock/reset", post(control::reset))
         .route("/mock/script", post(control::script))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_detail())
         .fallback(forward)
         .with_state(shared)
 }

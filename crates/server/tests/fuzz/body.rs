@@ -40,7 +40,7 @@ fn written(node: &Node) -> Vec<u8> {
 
 /// A change to the bytes, whatever they mean.
 #[derive(Clone, Copy, Debug)]
-enum Slip {
+pub(crate) enum Slip {
     Nothing,
     Set(Index, u8),
     Insert(Index, u8),
@@ -48,7 +48,7 @@ enum Slip {
 }
 
 impl Slip {
-    fn any() -> impl Strategy<Value = Self> {
+    pub(crate) fn any() -> impl Strategy<Value = Self> {
         prop_oneof![
             8 => Just(Self::Nothing),
             1 => any::<(Index, u8)>().prop_map(|(at, byte)| Self::Set(at, byte)),
@@ -57,7 +57,7 @@ impl Slip {
         ]
     }
 
-    fn apply(self, body: &mut Vec<u8>) {
+    pub(crate) fn apply(self, body: &mut Vec<u8>) {
         if body.is_empty() {
             return;
         }

@@ -22,6 +22,7 @@ const NAMES: &[&str] = &[
     "authorization",
     "x-api-key",
     "x-request-id",
+    "x-test-id",
     "anthropic-version",
     "anthropic-beta",
     "origin",
@@ -78,16 +79,20 @@ const VALUES: &[&str] = &[
     "100-continue",
 ];
 
-/// Some headers; most requests have none.
-pub(crate) fn headers() -> impl Strategy<Value = Vec<(HeaderName, HeaderValue)>> {
-    let value = prop_oneof![
+/// What the value of a header may be, whether HTTP lets it through or not.
+pub(crate) fn values() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
         6 => select(VALUES).prop_map(|value| value.as_bytes().to_vec()),
         1 => Just(KEY.as_bytes().to_vec()),
         1 => Just([b"Bearer ", KEY.as_bytes()].concat()),
         2 => vec(any::<u8>(), 0..80),
         1 => (any::<u8>(), 100..9000_usize).prop_map(|(byte, times)| vec![byte; times]),
-    ];
-    let value = value.prop_filter_map("bytes that HTTP lets through", |bytes| HeaderValue::from_bytes(&bytes).ok());
+    ]
+}
+
+/// Some headers; most requests have none.
+pub(crate) fn headers() -> impl Strategy<Value = Vec<(HeaderName, HeaderValue)>> {
+    let value = values().prop_filter_map("bytes that HTTP lets through", |bytes| HeaderValue::from_bytes(&bytes).ok());
     let header = (select(NAMES).prop_map(HeaderName::from_static), value);
     prop_oneof![2 => Just(Vec::new()), 1 => vec(header, 1..5)]
 }

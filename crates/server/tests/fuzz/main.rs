@@ -1,4 +1,5 @@
-//! Requests that nobody would write, at every parser: arbitrary bytes, arbitrary JSON, and good requests with changes.
+//! Requests that nobody would write, at every parser: arbitrary bytes, arbitrary JSON, and good requests with changes, in
+//! their bodies and in their heads.
 //!
 //! Whatever comes, nothing panics, nothing is answered with a 5xx, every refusal has the shape of its protocol and says what is
 //! wrong, and what is accepted is within its bounds when it reaches the engine. Cases come from a seed, so every run of a
@@ -11,11 +12,13 @@
 mod body;
 mod change;
 mod elsewhere;
+mod head;
 mod headers;
 mod judge;
 mod node;
 mod odd;
 mod run;
+mod said;
 #[cfg(feature = "mock")]
 mod script;
 mod targets;
@@ -69,6 +72,27 @@ fuzz! {
 fn every_request_to(path: &'static str, engine: Engine) {
     let target = Target::new(path, engine);
     hold(&target.name(), targets::cases(path), |case| target.hold(&case));
+    target.finish();
+}
+
+/// Methods, targets, queries and headers, good ones and those that nobody would write, as bytes over a connection.
+#[test]
+fn heads() {
+    every_head(Engine::Watched);
+}
+
+/// The mock stands before the server, and has headers and a query of its own.
+#[cfg(feature = "mock")]
+#[test]
+fn heads_to_the_mock() {
+    every_head(Engine::Scripted);
+}
+
+fn every_head(engine: Engine) {
+    let target = Target::new(" heads", engine);
+    // They cost little, and there is much that they can be: many to a case.
+    let several = proptest::collection::vec(head::raws(), 1..40);
+    hold(&target.name(), several, |raws| raws.iter().try_for_each(|raw| target.hold_raw(raw)));
     target.finish();
 }
 

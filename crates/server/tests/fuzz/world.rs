@@ -12,15 +12,17 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use serde_json::Value;
-use server::{ApiKeys, AppOptions, HttpLimits, PictureFetch, RequestIds, WallClock};
+use server::{ApiKeys, AppOptions, HttpLimits, Peer, PictureFetch, RequestIds, Shutdown, WallClock};
 use serving::{ModelConfig, Service, ServiceConfig, Tier};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
 use super::elsewhere::Elsewhere;
-use super::judge;
+use super::head::Raw;
 use super::targets::Case;
 use super::witness::{Objections, Witness};
+use super::{judge, said};
 
 /// The key of the server that has one.
 pub(crate) const KEY: &str = "a-key-of-a-good-length";
@@ -75,17 +77,31 @@ impl Target {
 
     /// What must hold of every request.
     pub(crate) fn hold(&self, case: &Case) -> TestCaseResult {
+        let is_scripted = self.engine != Engine::Watched;
+        self.hold_in(|world| {
+            let answer = world.ask(self.path, case);
+            judge::answer(self.path, case, is_scripted, &answer)?;
+            Ok(answer.status == StatusCode::OK)
+        })
+    }
+
+    /// What must hold of everything that is sent.
+    pub(crate) fn hold_raw(&self, raw: &Raw) -> TestCaseResult {
+        self.hold_in(|world| said::judge(raw, &world.send(raw)))
+    }
+
+    /// Whatever is asked, and told whether it was taken.
+    fn hold_in(&self, ask: impl FnOnce(&World) -> Result<bool, String>) -> TestCaseResult {
         // Not in its place while it works: a panic leaves it behind.
         let world = self.kept.take().unwrap_or_else(|| World::new(self.engine));
-        let answer = world.ask(self.path, case);
+        let asked = ask(&world);
         let objections = world.objections.take();
-        let is_scripted = self.engine != Engine::Watched;
-        judge::answer(self.path, case, is_scripted, &answer).map_err(TestCaseError::fail)?;
+        let is_taken = asked.map_err(TestCaseError::fail)?;
         if let Some(objection) = objections.first() {
             return Err(TestCaseError::fail(format!("not so: {objection}")));
         }
         self.kept.replace(Some(world));
-        let counter = if answer.status == StatusCode::OK { &self.n_taken } else { &self.n_refused };
+        let counter = if is_taken { &self.n_taken } else { &self.n_refused };
         counter.set(counter.get() + 1);
         Ok(())
     }
@@ -141,6 +157,34 @@ impl World {
     }
 }
 
+impl World {
+    /// Sends the bytes over a connection of their own, and returns what comes back until the server ends it.
+    ///
+    /// # Panics
+    /// Where the connection's task does.
+    fn send(&self, raw: &Raw) -> Vec<u8> {
+        let app = if raw.wants_key { self.locked.clone() } else { self.open.clone() };
+        self.runtime.block_on(async {
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            let (limits, peer, shutdown) = (HttpLimits::default(), Peer::default(), Shutdown::default());
+            let served = tokio::spawn(async move {
+                server::serve_connection(theirs, app, &limits, peer, &shutdown).await;
+            });
+            let (mut read, mut write) = tokio::io::split(ours);
+            let mut said = Vec::new();
+            let sending = async {
+                // What was refused already is not read to its end.
+                let _refused = write.write_all(&raw.bytes).await;
+            };
+            // The sending side stays open: who ends it is taken for gone.
+            let (_, read) = tokio::join!(sending, read.read_to_end(&mut said));
+            read.expect("a pipe does not fail");
+            served.await.expect("the connection's task does not panic");
+            said
+        })
+    }
+}
+
 /// One model behind every tier, which answers with steps of work.
 fn service(objections: &Objections) -> Service {
     let script = ModelScript { reply: Reply::Fixed("1. do\n2. it".into()), ..ModelScript::default() };
@@ -180,6 +224,12 @@ fn description() -> &'static Value {
 pub(crate) fn posts() -> BTreeSet<String> {
     let paths = description()["paths"].as_object().unwrap();
     paths.iter().filter(|(_, item)| item["post"].is_object()).map(|(path, _)| path.clone()).collect()
+}
+
+/// Every path, as it is described, and one that only the mock has.
+pub(crate) fn paths() -> Vec<String> {
+    let paths = description()["paths"].as_object().unwrap();
+    paths.keys().cloned().chain(["/mock/journal".to_owned()]).collect()
 }
 
 /// The names of all fields of all protocols, those that are refused included.

@@ -17,6 +17,17 @@ async fn a_reset_begins_from_the_start() {
     assert_eq!(journal["requests"][0]["ticket"], 1);
 }
 
+/// As whatever else is refused, and not in the words of the framework alone.
+#[tokio::test(start_paused = true)]
+async fn what_the_control_routes_do_not_take_is_refused_in_words() {
+    let mock = mock("");
+    let refused = send(&mock, Method::GET, "/mock/journal?settle_ms=soon", &[], String::new()).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.json()["detail"].as_str().is_some_and(|why| why.contains("settle_ms")));
+    let other = send(&mock, Method::POST, "/mock/journal", &[], String::new()).await;
+    assert!(other.status == 405 && other.json()["detail"].is_string());
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_script_can_have_other_models_and_a_bad_one_changes_nothing() {
     let mock = mock("");
