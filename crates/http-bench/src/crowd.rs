@@ -34,8 +34,8 @@ const CROWDS: [(&str, &[u8]); 5] = [
     ("a request, and no reading", b"GET /locks HTTP/1.1\r\nhost: h\r\n\r\n"),
 ];
 
-/// Bytes of memory that a connection may take. Judged where a thousand and more were kept. (With the usual bound on
-/// connections there are fewer; half a header was seen to take 27.8 to 34.4 KB then.)
+/// Bytes of memory that a connection may take. Judged where a thousand and more were kept: with the usual bound on
+/// connections there are fewer, and what else the server did meanwhile counts.
 const PER_CONNECTION_MAX: f64 = 32.0 * 1024.0;
 
 /// How long `/health` may take when there is a place for everybody, and when there is none: then it has to wait until a
