@@ -1,6 +1,6 @@
 //! What the mock plays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backend::Capabilities;
@@ -66,6 +66,8 @@ pub struct ModelScript {
     pub load_time: Duration,
     /// Loads that fail, after `load_time`, before one succeeds; default 0.
     pub load_failures: u32,
+    /// Further loads that fail, by their number: the first that was run to its end is 1. None by default.
+    pub failed_loads: BTreeSet<u64>,
     /// Context of a lane where the load asks for none in particular; default 4096.
     pub context_len: u32,
     /// Bytes of weights that the model claims to have; default 0.
@@ -102,6 +104,7 @@ impl Default for ModelScript {
         Self {
             load_time: Duration::ZERO,
             load_failures: 0,
+            failed_loads: BTreeSet::new(),
             context_len: 4096,
             weight_bytes: 0,
             bytes_per_token: 1,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,17 +31,25 @@ pub struct MockBackend {
 
 struct Played {
     model: Arc<Model>,
-    /// Loads that have yet to fail.
-    load_failures_left: AtomicU32,
+    /// Loads that were run to their end. One that was abandoned uses up no failure.
+    loads: AtomicU64,
+}
+
+impl Played {
+    /// Whether the load that is at its end now fails.
+    fn fails(&self) -> bool {
+        let number = self.loads.fetch_add(1, Ordering::Relaxed) + 1;
+        let script = &self.model.script;
+        number <= script.load_failures.into() || script.failed_loads.contains(&number)
+    }
 }
 
 impl MockBackend {
     /// A backend that plays these models. The journal's time begins now, by the clock of the runtime it is made in.
     pub fn new(config: MockConfig) -> Self {
         let played = |(name, script): (String, crate::ModelScript)| {
-            let load_failures_left = AtomicU32::new(script.load_failures);
             let model = Model { name: name.as_str().into(), script, calls: AtomicU64::new(0) };
-            (name, Played { model: Arc::new(model), load_failures_left })
+            (name, Played { model: Arc::new(model), loads: AtomicU64::new(0) })
         };
         Self {
             models: config.models.into_iter().map(played).collect(),
@@ -111,8 +119,7 @@ impl Backend for MockBackend {
 
         self.journal.record(What::LoadStarted { model: Arc::clone(&model.name) });
         wait(model.script.load_time, &progress).await;
-        let take_one = |left: u32| left.checked_sub(1);
-        if played.load_failures_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one).is_ok() {
+        if played.fails() {
             self.journal.record(What::LoadFailed { model: Arc::clone(&model.name) });
             return Err(LoadError::Failed { reason: "the script says that this load fails".into() });
         }

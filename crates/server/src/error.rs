@@ -180,8 +180,9 @@ const ENGINE_FAILED: &str = "the engine failed; only this request is affected, a
 fn message_of(refusal: &Refusal, fields: Fields) -> String {
     match refusal {
         Refusal::ShuttingDown => "the server is shutting down; ask again when it is back".into(),
-        Refusal::ModelUnavailable { model, .. } => {
-            format!("model \"{model}\" is not available; the server's log says why")
+        Refusal::ModelUnavailable { model, retry_after, .. } => {
+            let again = if retry_after.is_some() { "ask again after the time in the Retry-After header; " } else { "" };
+            format!("model \"{model}\" is not available; {again}the server's log says why")
         }
         Refusal::QueueFull { .. } | Refusal::QueueTimeout { .. } => {
             format!("{refusal}; ask again after the time in the Retry-After header")
@@ -210,6 +211,7 @@ fn retry_seconds(error: &ApiError) -> Option<u64> {
             Refusal::QueueFull { retry_after, .. } | Refusal::QueueTimeout { retry_after, .. } => {
                 retry_after.unwrap_or_default()
             }
+            Refusal::ModelUnavailable { retry_after, .. } => (*retry_after)?,
             _ => return None,
         },
         ApiError::Busy | ApiError::Crowded | ApiError::Loading(_) => Duration::ZERO,

@@ -32,7 +32,7 @@ pub(crate) fn serving(address: SocketAddr, config: &Config, has_keys: bool, view
 /// Which models failed, and why.
 pub(crate) fn failures(views: &[ModelView]) -> Vec<String> {
     let failed = views.iter().filter_map(|view| match &view.state {
-        LoadState::Failed { reason } => Some(format!("{}: {reason}", view.id)),
+        LoadState::Failed { reason, .. } => Some(format!("{}: {reason}", view.id)),
         LoadState::Loading { .. } | LoadState::Ready | LoadState::Unloaded => None,
     });
     failed.collect()
@@ -41,7 +41,7 @@ pub(crate) fn failures(views: &[ModelView]) -> Vec<String> {
 fn line(view: &ModelView, model: Option<&Model>) -> String {
     let mut facts = Vec::new();
     match &view.state {
-        LoadState::Failed { reason } => facts.push(format!("not available: {reason}")),
+        LoadState::Failed { reason, .. } => facts.push(format!("not available: {reason}")),
         LoadState::Loading { .. } => facts.push("still loading".to_owned()),
         LoadState::Unloaded => facts.push("let go, and loaded for whoever asks".to_owned()),
         LoadState::Ready => facts.extend(view.context_len.map(|tokens| format!("context of {tokens} tokens"))),
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_report_says_what_where_and_how_to_try_it() {
-        let failed = LoadState::Failed { reason: "no such file".into() };
+        let failed = LoadState::Failed { reason: "no such file".into(), retry_after: None };
         let views = [view("fast", failed), view("deep", LoadState::Ready)];
         let address = "0.0.0.0:8811".parse().expect("an address");
         let report = serving(address, &Config::demo(8), false, &views);

@@ -80,6 +80,16 @@ pub(crate) fn forgets_waiters() -> bool {
     planted("forgets_waiters")
 }
 
+/// Whether nobody who waits is told that the model cannot be loaded again (L6).
+pub(crate) fn keeps_quiet() -> bool {
+    planted("keeps_quiet")
+}
+
+/// Whether a model that cannot be loaded again is not tried again (L6).
+pub(crate) fn gives_up() -> bool {
+    planted("gives_up")
+}
+
 /// Whether a drain gives nobody time to finish (S8).
 pub(crate) fn is_hasty() -> bool {
     planted("hasty")

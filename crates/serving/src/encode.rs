@@ -70,8 +70,7 @@ impl Encoded {
 
 /// Encodes it as soon as the model is loaded, and looks whether the model can do what is asked.
 pub(crate) async fn encode(instance: &Instance, live: &LiveRequest, work: Work) -> Result<Encoded, Refusal> {
-    let loaded = instance.loaded().await;
-    let loaded = loaded.map_err(|reason| Refusal::ModelUnavailable { model: instance.id().to_string(), reason })?;
+    let loaded = instance.loaded().await?;
     live.set_loaded();
     if let Some(feature) = missing(&loaded, &work) {
         return Err(Refusal::Unsupported { model: instance.id().to_string(), feature });

@@ -35,7 +35,7 @@ impl Service {
         instance.touch();
         match loaded {
             Ok(Ok(loaded)) => Ok(Encoding { model, info: loaded.info, encoder: loaded.encoder }),
-            Ok(Err(reason)) => Err(Refusal::ModelUnavailable { model, reason }),
+            Ok(Err(refusal)) => Err(refusal),
             Err(_) => Err(Refusal::QueueTimeout { model, waited: limit, retry_after: None }),
         }
     }

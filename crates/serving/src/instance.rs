@@ -10,12 +10,13 @@ use tokio::sync::Notify;
 
 use crate::affinity::{Affinity, Conversation};
 use crate::canary;
+use crate::faltering::Absence;
 use crate::history::History;
 use crate::live::Live;
 use crate::quietly::quietly;
 use crate::service::LockObserver;
 use crate::wishes::Wishes;
-use crate::{Limits, LoadState, LockEvent, ModelConfig};
+use crate::{Limits, LoadState, LockEvent, ModelConfig, Refusal};
 
 /// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
 pub(crate) struct Instance {
@@ -52,9 +53,8 @@ pub(crate) enum State {
     Ready(Loaded),
     /// It was let go, and had these properties. Whoever asks for it brings it back.
     Unloaded(ModelInfo),
-    Failed {
-        reason: String,
-    },
+    /// It could not be loaded, or its engine broke for good.
+    Absent(Absence),
 }
 
 /// What a loaded model offers beside its lanes.
@@ -144,14 +144,14 @@ impl Instance {
         matches!(*self.lock_state(), State::Ready(_))
     }
 
-    /// Waits until the model is loaded, which it makes happen where the model was let go; or tells why it never will be.
-    pub(crate) async fn loaded(&self) -> Result<Loaded, String> {
+    /// Waits until the model is loaded, which it makes happen where the model was let go; or tells why it is not there.
+    pub(crate) async fn loaded(&self) -> Result<Loaded, Refusal> {
         loop {
             // Made before the look: a change after it is not missed, whether or not this was polled by then.
             let settled = self.settled.notified();
             match self.state() {
                 State::Ready(loaded) => return Ok(loaded),
-                State::Failed { reason } => return Err(reason),
+                State::Absent(absence) => return Err(self.unavailable(absence)),
                 State::Loading => settled.await,
                 State::Unloaded(_) => {
                     self.want();
@@ -172,7 +172,7 @@ impl Instance {
         }
     }
 
-    fn settle(&self, state: State) {
+    pub(crate) fn settle(&self, state: State) {
         *self.lock_state() = state;
         self.settled.notify_waiters();
     }
@@ -202,10 +202,10 @@ impl Instance {
         self.settled.notify_waiters();
     }
 
-    /// Begins to load what was let go.
+    /// Begins to load what was let go, or could not be loaded.
     pub(crate) fn come_back(&self) -> bool {
         let mut state = self.lock_state();
-        let is_gone = matches!(*state, State::Unloaded(_));
+        let is_gone = matches!(*state, State::Unloaded(_) | State::Absent(Absence { until: Some(_), .. }));
         if is_gone {
             self.set_progress(0.0);
             self.in_service.store(false, Ordering::Release);
@@ -218,20 +218,28 @@ impl Instance {
     pub(crate) fn fail(&self, reason: String) {
         quietly(|| tracing::error!(model = self.id(), reason, "model is not available"));
         // The reason before the close: a waiter that finds the lock closed looks here for it.
-        self.settle(State::Failed { reason });
+        self.settle(State::Absent(Absence { reason, until: None }));
         self.lock.close();
         // Whoever keeps the model has nothing left to keep.
         self.stirred.notify_waiters();
     }
 
+    /// Whether there is a lane that is lent, or could be, now or after a repair.
+    fn has_lanes(&self) -> bool {
+        let counts = self.lock.counts();
+        counts.free + counts.granted + counts.leased + counts.quarantined > 0
+    }
+
     pub(crate) fn load_state(&self) -> LoadState {
         match self.state() {
+            // Its last lane has left. The engine goes next, which may take a while.
+            State::Ready(_) if self.is_going() && !self.has_lanes() => LoadState::Unloaded,
             State::Ready(_) if self.in_service.load(Ordering::Acquire) => LoadState::Ready,
             State::Loading | State::Ready(_) => {
                 LoadState::Loading { progress: f32::from_bits(self.progress.load(Ordering::Relaxed)) }
             }
             State::Unloaded(_) => LoadState::Unloaded,
-            State::Failed { reason } => LoadState::Failed { reason },
+            State::Absent(absence) => absence.load_state(),
         }
     }
 }

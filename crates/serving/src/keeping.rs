@@ -9,6 +9,8 @@
 //!    ▲                                                                        │ (holders finish, who waits goes on waiting)
 //!    └───────────── somebody waits or asks ── unloaded <── the engine is dropped
 //! ```
+//!
+//! A load that fails is the end of a model that was never there, and otherwise [tried again](crate::faltering).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -27,7 +29,7 @@ use crate::quietly::quietly;
 /// Keeps the model of this instance until the service goes, or until it is clear that there will never be one.
 pub(crate) async fn keep(instance: Arc<Instance>, backend: Arc<dyn Backend>, stop: CancellationToken) {
     let keep = async {
-        while load(&instance, backend.as_ref()).await {
+        while bring(&instance, backend.as_ref()).await {
             instance.reason_to_go().await;
             if !let_go(&instance).await {
                 return;
@@ -44,36 +46,44 @@ pub(crate) async fn keep(instance: Arc<Instance>, backend: Arc<dyn Backend>, sto
     }
 }
 
-/// Loads the model and takes it into service, or says why it never will be.
-async fn load(instance: &Arc<Instance>, backend: &dyn Backend) -> bool {
+/// Loads the model and takes it into service, however often that has to be tried where it was there once. `false` if there
+/// will never be one.
+async fn bring(instance: &Arc<Instance>, backend: &dyn Backend) -> bool {
+    let mut failures = 0;
+    while let Err(reason) = load(instance, backend).await {
+        if !instance.has_been_there() {
+            instance.fail(reason);
+            return false;
+        }
+        failures += 1;
+        instance.falter(reason, failures).await;
+    }
+    true
+}
+
+/// Loads the model and takes it into service, or says why not.
+async fn load(instance: &Arc<Instance>, backend: &dyn Backend) -> Result<(), String> {
     let progress: LoadProgress = {
         let instance = Arc::clone(instance);
         Arc::new(move |share| instance.set_progress(share))
     };
     match AssertUnwindSafe(backend.load(instance.spec.clone(), progress)).catch_unwind().await {
         Ok(Ok(model)) => take_into_service(instance, model),
-        Ok(Err(error)) => {
-            instance.fail(error.to_string());
-            false
-        }
-        Err(_) => {
-            instance.fail("the engine panicked while loading".into());
-            false
-        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the engine panicked while loading".into()),
     }
 }
 
-fn take_into_service(instance: &Instance, model: LoadedModel) -> bool {
+fn take_into_service(instance: &Instance, model: LoadedModel) -> Result<(), String> {
     let LoadedModel { info, encoder, lanes } = model;
     if lanes.is_empty() {
         // Without this, requests would wait for a lane that never comes.
-        instance.fail("the engine offers no lane".into());
-        return false;
+        return Err("the engine offers no lane".into());
     }
     let (id, n_lanes, context_len) = (instance.id(), lanes.len(), info.context_len);
     quietly(|| tracing::info!(model = id, lanes = n_lanes, context_len, "model is loaded"));
     instance.ready(Loaded { info, encoder, number: instance.next_load() }, lanes);
-    true
+    Ok(())
 }
 
 /// Takes every lane out of the lock as soon as it is home, and drops the engine. `false` if the model has failed

@@ -28,6 +28,7 @@ mod embed;
 mod embeddings;
 mod encode;
 mod encoding;
+mod faltering;
 mod feature;
 mod generation;
 mod history;

@@ -92,6 +92,8 @@ pub enum Refusal {
         model: String,
         /// What happened to it.
         reason: String,
+        /// When it is tried again; `None` where it is not.
+        retry_after: Option<Duration>,
     },
     /// The engine failed before the first token. Only this request is affected.
     #[error("the engine of \"{model}\" failed: {reason}")]

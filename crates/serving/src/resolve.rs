@@ -10,17 +10,15 @@ use crate::routing::{adapted, candidates};
 use crate::service::Inner;
 
 impl Inner {
-    /// The model that answers to this name: the first candidate that has not failed.
+    /// The model that this name means before any other, whether or not it is there.
     pub(crate) fn resolve(&self, name: &str) -> Result<Arc<Instance>, Refusal> {
-        let found = self.candidates(name);
-        if found.is_empty() {
-            return Err(Refusal::UnknownModel { asked: name.to_string(), known: self.known_names(false) });
-        }
-        usable(&found)
+        let unknown = || Refusal::UnknownModel { asked: name.to_string(), known: self.known_names(false) };
+        self.candidates(name).first().map(|first| Arc::clone(first)).ok_or_else(unknown)
     }
 
-    /// The same for a name that may go on with one of its adapters, as in `fast:tone`; beside one that is `given` by its
-    /// number. Where the first candidate has no such adapter, another one may.
+    /// The model that answers to this name: the first candidate that is not absent. The name may go on with one of its
+    /// adapters, as in `fast:tone`; beside one that is `given` by its number. Where the first candidate has no such adapter,
+    /// another one may.
     pub(crate) fn resolve_adapted(
         &self,
         name: &str,
@@ -69,13 +67,13 @@ impl Inner {
     }
 }
 
-/// The first of these, at least one, that has not failed.
+/// The first of these, at least one, that is not absent.
 fn usable(found: &[&Arc<Instance>]) -> Result<Arc<Instance>, Refusal> {
     let first = found[0];
-    match (found.iter().find(|i| !matches!(i.state(), State::Failed { .. })), first.state()) {
+    match (found.iter().find(|i| !matches!(i.state(), State::Absent(_))), first.state()) {
         (Some(usable), _) => Ok(Arc::clone(usable)),
-        (None, State::Failed { reason }) => Err(Refusal::ModelUnavailable { model: first.id().to_string(), reason }),
-        // It recovered between the two looks; there is no such way today, and waiting is right if there is one.
+        (None, State::Absent(absence)) => Err(first.unavailable(absence)),
+        // It is tried again since the first look.
         (None, _) => Ok(Arc::clone(first)),
     }
 }

@@ -97,7 +97,13 @@ impl Run {
         let work = work.take().expect("a request waits once");
         let lane = async {
             let mut acquire = std::pin::Pin::new(acquire);
-            acquire.as_mut().await;
+            tokio::select! {
+                biased;
+                () = acquire.as_mut() => {}
+                // The lock stays open for those who ask after the next load. Who has nothing left to encode hears of the one
+                // that failed only here.
+                refusal = instance.faltered() => return Err(refusal),
+            }
             let lease = acquire.take_output().expect("a wait that is done has an output");
             let lease = lease.map_err(|error| refused(error, instance))?;
             let (ticket, lane) = (lease.ticket().get(), u64::from(lease.lane().get()));
@@ -288,10 +294,12 @@ pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
         (AcquireError::QueueFull { waiting, limit }, _) => {
             Refusal::QueueFull { model, waiting, limit, retry_after: estimate(instance, waiting) }
         }
-        (AcquireError::Closed, State::Failed { reason }) => Refusal::ModelUnavailable { model, reason },
-        (AcquireError::Quarantined { reason }, _) => Refusal::ModelUnavailable { model, reason: reason.to_string() },
-        // A lock is closed when its model fails, which was the case above, or when the service goes.
-        (_, State::Loading | State::Ready(_) | State::Unloaded(_) | State::Failed { .. }) => Refusal::ShuttingDown,
+        (AcquireError::Closed, State::Absent(absence)) if absence.until.is_none() => instance.unavailable(absence),
+        (AcquireError::Quarantined { reason }, _) => {
+            Refusal::ModelUnavailable { model, reason: reason.to_string(), retry_after: None }
+        }
+        // A lock is closed when its model fails for good, which was the case above, or when the service goes.
+        (_, State::Loading | State::Ready(_) | State::Unloaded(_) | State::Absent(_)) => Refusal::ShuttingDown,
     }
 }
 

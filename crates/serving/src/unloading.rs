@@ -13,37 +13,34 @@ impl Service {
     /// Dropping the future leaves the wish as it is. Called again, it joins what is under way.
     ///
     /// # Errors
-    /// [`Refusal::UnknownModel`], [`Refusal::ModelUnavailable`] for a model that has failed, [`Refusal::ShuttingDown`].
+    /// [`Refusal::UnknownModel`], [`Refusal::ModelUnavailable`] for a model that has failed for good,
+    /// [`Refusal::ShuttingDown`].
     pub async fn unload(&self, model: &str) -> Result<String, Refusal> {
         let instance = self.inner.resolve(model)?;
         let id = instance.id().to_string();
         tokio::select! {
             biased;
             () = self.inner.end_loads.cancelled() => Err(Refusal::ShuttingDown),
-            gone = instance.unload() => match gone {
-                Ok(()) => Ok(id),
-                Err(reason) => Err(Refusal::ModelUnavailable { model: id, reason }),
-            },
+            gone = instance.unload() => gone.map(|()| id),
         }
     }
 
-    /// Brings back a model that was let go, and waits until it is loaded. Resolves with the model's id.
+    /// Brings back a model that was let go, and waits until it is loaded. Resolves with the model's id. One that could not be
+    /// loaded again is tried at once.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the wish as it is.
     ///
     /// # Errors
-    /// As [`unload`](Self::unload).
+    /// As [`unload`](Self::unload), and [`Refusal::ModelUnavailable`] where this load fails as well.
     pub async fn load(&self, model: &str) -> Result<String, Refusal> {
         let instance = self.inner.resolve(model)?;
+        instance.retry_now();
         let id = instance.id().to_string();
         tokio::select! {
             biased;
             () = self.inner.end_loads.cancelled() => Err(Refusal::ShuttingDown),
-            loaded = instance.loaded() => match loaded {
-                Ok(_) => Ok(id),
-                Err(reason) => Err(Refusal::ModelUnavailable { model: id, reason }),
-            },
+            loaded = instance.loaded() => loaded.map(|_| id),
         }
     }
 }

@@ -85,6 +85,8 @@ pub enum LoadState {
     Failed {
         /// What happened.
         reason: String,
+        /// When it is tried again: that is so for a model that was loaded once. `None` where only a restart helps.
+        retry_after: Option<Duration>,
     },
 }
 
@@ -185,14 +187,14 @@ impl Instance {
         match self.state() {
             State::Ready(loaded) => Some(loaded.info),
             State::Unloaded(info) => Some(info),
-            State::Loading | State::Failed { .. } => None,
+            State::Loading | State::Absent(_) => None,
         }
     }
 
     fn saved_states(&self) -> SavedStates {
         match self.state() {
             State::Ready(loaded) => loaded.encoder.saved_states(),
-            State::Unloaded(_) | State::Loading | State::Failed { .. } => SavedStates::default(),
+            State::Unloaded(_) | State::Loading | State::Absent(_) => SavedStates::default(),
         }
     }
 

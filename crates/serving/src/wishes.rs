@@ -4,6 +4,8 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::Refusal;
+use crate::faltering::Absence;
 use crate::instance::{Instance, Loaded, State};
 
 /// What is to become of a model.
@@ -40,15 +42,16 @@ impl Drop for Going<'_> {
 
 impl Instance {
     /// Waits until the model has been let go, which it makes happen; or tells why there is none. Whoever waits for it
-    /// brings it back at once.
-    pub(crate) async fn unload(&self) -> Result<(), String> {
+    /// brings it back at once. One that could not be loaded again is gone.
+    pub(crate) async fn unload(&self) -> Result<(), Refusal> {
         let before = self.wishes().gone;
         loop {
             let settled = self.settled.notified();
             match self.state() {
                 _ if self.wishes().gone > before => return Ok(()),
                 State::Unloaded(_) => return Ok(()),
-                State::Failed { reason } => return Err(reason),
+                State::Absent(Absence { until: Some(_), .. }) => return Ok(()),
+                State::Absent(absence) => return Err(self.unavailable(absence)),
                 State::Loading | State::Ready(_) => {
                     self.wishes().go = true;
                     self.stirred.notify_waiters();
@@ -80,12 +83,22 @@ impl Instance {
         self.wishes().go
     }
 
+    /// It need not go any more.
+    pub(crate) fn forget_to_go(&self) {
+        self.wishes().go = false;
+    }
+
     pub(crate) fn is_wanted(&self) -> bool {
         self.wishes().come
     }
 
     pub(crate) fn is_going(&self) -> bool {
         self.wishes().is_going
+    }
+
+    /// Whether it has been loaded at least once.
+    pub(crate) fn has_been_there(&self) -> bool {
+        self.wishes().loads > 0
     }
 
     /// The number of the load that is complete now.

@@ -33,6 +33,8 @@ pub const CANARIES: &[Canary] = &[
     Canary { name: "forgets_refusals", place: "counting", within: 10, found_by: &["one_outcome"] },
     Canary { name: "skips_reset", place: "the repair", within: 20, found_by: &["quarantine"] },
     Canary { name: "forgets_waiters", place: "the reload", within: 60, found_by: &["keeping"] },
+    Canary { name: "keeps_quiet", place: "the reload", within: 60, found_by: &["faltering"] },
+    Canary { name: "gives_up", place: "the reload", within: 60, found_by: &["faltering"] },
     Canary { name: "hasty", place: "the drain", within: 20, found_by: &["drain"] },
     Canary { name: "drops_text", place: "the stream", within: 50, found_by: &["own_text"] },
 ];

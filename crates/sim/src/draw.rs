@@ -1,6 +1,6 @@
 //! From a seed to a world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::{self, Neighbourhood};
 use crate::dice::Dice;
@@ -62,7 +62,14 @@ fn model(dice: &mut Dice, number: u64) -> Model {
         faults: faults(dice),
         // Last, so that what was drawn before this was there is drawn as it was.
         unload_after: dice.percent(30).then(|| dice.range(1, 80) * 100),
+        failed_loads: failed_loads(dice),
     }
+}
+
+/// Some of the loads that come after the first, and often one behind the other.
+fn failed_loads(dice: &mut Dice) -> BTreeSet<u64> {
+    let times = if dice.percent(60) { 0 } else { dice.range(1, 5) };
+    (0..times).map(|_| dice.range(2, 7)).collect()
 }
 
 fn faults(dice: &mut Dice) -> BTreeMap<u64, Fault> {

@@ -131,6 +131,7 @@ fn script(model: &Model) -> ModelScript {
     ModelScript {
         load_time: Duration::from_millis(model.load),
         load_failures: u32::from(model.load_fails),
+        failed_loads: model.failed_loads.clone(),
         context_len: model.context_len,
         bytes_per_token: model.bytes_per_token,
         prefill_chunk: model.chunk,

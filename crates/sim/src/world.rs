@@ -3,7 +3,7 @@
 //! It is drawn from a seed ([`draw`](crate::draw)), printed, kept in a file, and made smaller by [`shrink`](crate::shrink).
 //! Times are milliseconds of virtual time; those of clients count from the start of the world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serving::Class;
@@ -47,8 +47,11 @@ pub struct Model {
     pub bytes_per_token: u8,
     /// How long it takes to load.
     pub load: u64,
-    /// Whether the load fails, for good.
+    /// Whether the first load fails, for good.
     pub load_fails: bool,
+    /// Further loads that fail, by their number; the first is 1.
+    #[serde(default)]
+    pub failed_loads: BTreeSet<u64>,
     /// Prompt tokens in one step.
     pub chunk: u32,
     /// How long each step of the prompt takes.
@@ -202,6 +205,8 @@ impl World {
     /// How much there is in it: what shrinking makes less.
     pub fn size(&self) -> usize {
         let faults: usize = self.models.iter().map(|model| model.faults.len()).sum();
-        self.models.len() + self.clients.len() + self.asks().count() + faults + self.looks.len() + self.orders.len()
+        let loads: usize = self.models.iter().map(|model| model.failed_loads.len()).sum();
+        let parts = [self.models.len(), self.clients.len(), self.asks().count(), self.looks.len(), self.orders.len()];
+        parts.into_iter().sum::<usize>() + faults + loads
     }
 }

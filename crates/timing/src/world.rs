@@ -81,7 +81,7 @@ impl World {
         let service = Service::start(config, backend).map_err(|error| error.to_string())?;
         service.loaded().await;
         for view in service.models() {
-            if let LoadState::Failed { reason } = view.state {
+            if let LoadState::Failed { reason, .. } = view.state {
                 return Err(format!("{}: {reason}", view.id));
             }
         }

@@ -58,6 +58,19 @@ async fn loads_fail_as_often_as_scripted_and_the_journal_tells() {
     );
 }
 
+/// As of a file that is replaced while the model is away.
+#[tokio::test(start_paused = true)]
+async fn a_load_fails_by_its_number_and_one_that_was_abandoned_has_none() {
+    let mock = mock(ModelScript { load_time: ms(100), failed_loads: [2, 4].into(), ..ModelScript::default() });
+    let load = async || mock.load(spec(1), Arc::new(|_| {})).await.is_ok();
+    let abandoned = tokio::time::timeout(ms(99), mock.load(spec(1), Arc::new(|_| {}))).await;
+    assert!(abandoned.is_err());
+    assert_eq!(
+        [load().await, load().await, load().await, load().await, load().await],
+        [true, false, true, false, true]
+    );
+}
+
 /// A lane that is dropped takes its engine along only when that has stopped.
 #[tokio::test(start_paused = true)]
 async fn unloaded_means_that_the_engine_has_stopped() {

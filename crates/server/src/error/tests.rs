@@ -23,7 +23,12 @@ fn timeout(retry_after: Option<Duration>) -> Refusal {
 #[test]
 fn every_refusal_has_its_status_and_code() {
     let reason = || "secret /models/x.gguf".to_owned();
-    let unavailable = Refusal::ModelUnavailable { model: "m".into(), reason: reason() };
+    let unavailable = Refusal::ModelUnavailable { model: "m".into(), reason: reason(), retry_after: None };
+    let tried_again = Refusal::ModelUnavailable {
+        model: "m".into(),
+        reason: reason(),
+        retry_after: Some(Duration::from_millis(1001)),
+    };
     let too_long = PromptError::TooLong { tokens: 9, context_len: 8 };
     let rows = [
         (Refusal::UnknownModel { asked: "x".into(), known: vec![] }, (404, "model_not_found", Some("model"), None)),
@@ -48,6 +53,7 @@ fn every_refusal_has_its_status_and_code() {
             (400, "invalid_request_error", Some("tools"), None),
         ),
         (unavailable, (503, "model_unavailable", Some("model"), None)),
+        (tried_again, (503, "model_unavailable", Some("model"), Some(2))),
         (Refusal::Backend { model: "m".into(), reason: reason() }, (500, "backend_error", None, None)),
         (Refusal::ShuttingDown, (503, "shutting_down", None, None)),
     ];

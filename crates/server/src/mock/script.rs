@@ -1,6 +1,6 @@
 //! What a script says: models, rules, faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backend::{AdapterSpec, Capabilities, ModelSource, ModelSpec, Scale};
@@ -85,7 +85,11 @@ pub struct ModelScript {
     pub load_time: Time,
     /// Loads that fail before one succeeds.
     pub load_failures: u32,
-    /// How long after a failed load the next one begins. By default none does: the model stays unavailable.
+    /// Further loads that fail, by their number: the first is 1. With `unload_after`, a load for which somebody waits may
+    /// fail: who waits is told so, and the load is tried again, after 1 s and then after twice as long, up to a minute.
+    pub failed_loads: BTreeSet<u64>,
+    /// How long after a failed load the next one begins. By default none does where the model was never there: it
+    /// stays unavailable.
     pub load_retry: Option<Time>,
     /// How long each token of a prompt takes.
     pub prefill_per_token: Time,
@@ -140,6 +144,7 @@ impl Default for ModelScript {
             reply: None,
             load_time: Time::default(),
             load_failures: 0,
+            failed_loads: BTreeSet::new(),
             load_retry: None,
             prefill_per_token: Time::default(),
             time_per_token: Time::default(),
@@ -163,6 +168,7 @@ impl ModelScript {
         backend_mock::ModelScript {
             load_time: self.load_time.0,
             load_failures: self.load_failures,
+            failed_loads: self.failed_loads.clone(),
             context_len: self.context_len,
             bytes_per_token: self.bytes_per_token,
             prefill_per_token: self.prefill_per_token.0,

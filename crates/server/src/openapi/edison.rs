@@ -224,6 +224,9 @@ struct EdisonSlot {
     configured_model: Option<String>,
     /// Other tiers that mean the same model.
     shared_with: Vec<String>,
+    /// Why nobody gets it now.
+    #[schema(required)]
+    failure: Option<String>,
 }
 
 /// The body of `/models/load` and `/models/unload`. One of the two must be there.

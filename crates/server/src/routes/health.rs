@@ -29,10 +29,12 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     };
     // Memory and search stay outside, so that there is never a store that is ready.
     let (qdrant_ready, repo_root) = (false, "");
+    let failed = states.into_iter().filter(|model| matches!(model.state, LoadState::Failed { .. }));
     Json(Health {
         status: "ok",
         service: "edison-core",
         models_loaded,
+        models_failed: failed.map(|model| model.id).collect(),
         vision_enabled,
         vision_error,
         qdrant_ready,
@@ -48,6 +50,8 @@ pub(crate) struct Health {
     status: &'static str,
     service: &'static str,
     models_loaded: BTreeMap<String, bool>,
+    /// The models that nobody gets now; `/ready` says whether they are tried again.
+    models_failed: Vec<String>,
     /// Whether the model of the tier vision is there and has eyes.
     vision_enabled: bool,
     /// Why it is not.
@@ -78,11 +82,14 @@ enum Load {
     Stopped,
     Failed {
         reason: &'static str,
+        /// Seconds until it is tried again; `null` where only a restart helps.
+        #[schema(required)]
+        retry_after_s: Option<f64>,
     },
 }
 
 /// Why a model failed may name files, and anybody can ask.
-const FAILED: &str = "it could not be loaded, or its engine broke for good; the server's log says why";
+pub(crate) const FAILED: &str = "it could not be loaded, or its engine broke for good; the server's log says why";
 
 /// 200 when every model is loaded and has a lane in service or in repair, or was let go and comes back for whoever asks; 503
 /// with what is missing otherwise.
@@ -101,7 +108,9 @@ fn load(app: &App, model: ModelState) -> Load {
         LoadState::Ready if model.lanes_in_service > 0 => Load::Ready,
         LoadState::Ready => without_service(app.service.models().into_iter().find(|view| view.id == model.id)),
         LoadState::Unloaded => Load::Unloaded,
-        LoadState::Failed { .. } => Load::Failed { reason: FAILED },
+        LoadState::Failed { retry_after, .. } => {
+            Load::Failed { reason: FAILED, retry_after_s: retry_after.map(|pause| pause.as_secs_f64()) }
+        }
     }
 }
 

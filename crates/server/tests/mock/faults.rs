@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{ask, chat, journal, mock, post, stream};
+use crate::support::{ask, chat, journal, mock, post, send, stream};
 
 /// A model whose tokens are bytes: faults can be counted by letters.
 fn bytes(rest: &str) -> String {
@@ -202,4 +202,38 @@ async fn a_model_that_was_idle_is_loaded_again_for_the_next_request() {
     assert_eq!(took, [3, 0, 3]);
     let journal = journal(&mock, "?settle_ms=1000", &[]).await;
     assert_eq!((&journal["requests"][2]["waited_ms"], &journal["overlaps"]), (&json!(3000.0), &json!(0)));
+}
+
+/// Method: the model is idle and let go; its second and third load fail, as of a file that is replaced meanwhile. Who asks is
+/// told at the end of the load, and when to come back; who comes earlier is told at once; who comes back is served.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_cannot_be_loaded_again_says_when_to_come_back() {
+    let mock = mock(&bytes("load_time = \"3s\"\nunload_after = \"1m\"\nfailed_loads = [2, 3]\n"));
+    ask(&mock, "Count from 1 to 2").await.content();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let begun = Instant::now();
+    let told = async || {
+        let answer = ask(&mock, "Count from 1 to 2").await;
+        let after = answer.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status.as_u16(), after, begun.elapsed().as_millis())
+    };
+    assert_eq!(told().await, (503, Some("1".into()), 3000));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(told().await, (503, Some("1".into()), 3500));
+    let get = async |path| send(&mock, Method::GET, path, &[], String::new()).await.json();
+    let (health, status, ready) = (get("/health").await, get("/models/status").await, get("/ready").await);
+    assert_eq!(health["models_failed"], json!(["fast"]));
+    assert_eq!(
+        (&ready["models"]["fast"]["state"], &ready["models"]["fast"]["retry_after_s"]),
+        (&json!("failed"), &json!(0.5))
+    );
+    assert!(
+        status["slots"]["fast"]["failure"].as_str().is_some_and(|why| why.contains("could not be loaded")),
+        "{status}"
+    );
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(told().await, (503, Some("2".into()), 7000), "it was tried again meanwhile");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(told().await, (200, None, 12_000));
+    assert_eq!(get("/health").await["models_failed"], json!([]));
 }

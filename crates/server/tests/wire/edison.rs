@@ -179,7 +179,10 @@ async fn the_models_are_listed_and_each_tier_says_whether_it_can_be_used() {
     assert!(list["models"][0]["size_gb"].is_number() && list["standard_path"].is_string(), "{list}");
     let status = get("/models/status").await;
     assert_eq!((&status["fast"], &status["deep"]), (&json!(true), &json!(false)));
-    assert_eq!(status["slots"]["fast"], json!({"loaded": true, "configured_model": "m", "shared_with": []}));
+    assert_eq!(
+        status["slots"]["fast"],
+        json!({"loaded": true, "configured_model": "m", "shared_with": [], "failure": null})
+    );
 }
 
 /// A pixel, as the original's clients send pictures.

@@ -104,7 +104,7 @@ async fn a_model_that_loads_is_listed_without_its_context() {
 async fn ready_says_that_a_model_failed_and_not_in_the_engines_words() {
     let broken = ModelScript { load_failures: u32::MAX, ..hundred_ms() };
     let server = Server::start(broken, HttpLimits::default()).await;
-    let LoadState::Failed { reason } = server.service.models()[0].state.clone() else { panic!("it was loaded") };
+    let LoadState::Failed { reason, .. } = server.service.models()[0].state.clone() else { panic!("it was loaded") };
     let (head, body) = parts(&server.connect().ask("GET", "/ready").await);
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert_eq!((&body["models"]["m"]["state"], &body["ready"]), (&json!("failed"), &json!(false)));

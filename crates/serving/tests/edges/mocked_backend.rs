@@ -28,7 +28,7 @@ pub(crate) fn broken() -> EventStream<'static> {
 
 fn refusal_of_load(service: &Service) -> String {
     match service.models().remove(0).state {
-        LoadState::Failed { reason } => reason,
+        LoadState::Failed { reason, .. } => reason,
         state => panic!("expected a failed load, found {state:?}"),
     }
 }
@@ -40,7 +40,10 @@ async fn a_load_that_fails_is_told_to_who_waits_and_to_who_comes_later() {
     let service = service(engine);
     let mut early = service.submit(request("early")).expect("the load has not failed yet");
     let told = early.started().await.expect_err("the model never comes");
-    assert_eq!(told, Refusal::ModelUnavailable { model: "m".into(), reason: "loading failed: planted".into() });
+    assert_eq!(
+        told,
+        Refusal::ModelUnavailable { model: "m".into(), reason: "loading failed: planted".into(), retry_after: None }
+    );
     assert_eq!(service.submit(request("late")).expect_err("the model failed"), told);
 }
 
@@ -97,7 +100,7 @@ async fn a_lane_that_cannot_be_rebuilt_takes_its_model_out_of_service() {
     let mut second = service.submit(request("second")).expect("admitted");
     assert!(first.started().await.is_err());
     let told = second.started().await.expect_err("there is no lane left");
-    assert_eq!(told, Refusal::ModelUnavailable { model: "m".into(), reason: "gone".into() });
+    assert_eq!(told, Refusal::ModelUnavailable { model: "m".into(), reason: "gone".into(), retry_after: None });
 }
 
 #[tokio::test(start_paused = true)]

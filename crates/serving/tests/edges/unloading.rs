@@ -1,130 +1,17 @@
 //! A model that is let go and comes back.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use backend::{
-    Capabilities, EncodedPrompt, EventStream, GenerateRequest, Lane, LaneBroken, LoadError, LoadedModel, ModelInfo,
-    Prompt, PromptEncoder, PromptError, TokenId,
-};
-use futures_util::{FutureExt, StreamExt};
-use serving::{Ended, Generation, LoadState, ModelConfig, Place, Refusal, Service, ServiceConfig};
+use backend::{Chat, ChatMessage, Prompt, Role};
+use serving::{Ended, LoadState, LockEvent, ModelConfig, Place, Refusal, Request, Service};
 use tokio::time::{Instant, sleep};
 
-use crate::mocked_backend::{answer, broken};
-use crate::mocks::{MockEngine, request, spec};
-
-const LOAD: Duration = Duration::from_secs(2);
-const HOLD: Duration = Duration::from_millis(100);
-
-/// Encodes every prompt as the number of its load.
-struct Numbered(u32);
-
-#[async_trait]
-impl PromptEncoder for Numbered {
-    async fn encode(&self, prompt: Prompt) -> Result<EncodedPrompt, PromptError> {
-        Ok(EncodedPrompt { prompt, tokens: vec![self.0] })
-    }
-}
-
-/// The load that answered, and the tokens that it was given.
-type Answered = Vec<(u32, Vec<TokenId>)>;
-
-/// What the engines of all loads have done.
-#[derive(Clone, Default)]
-struct Seen {
-    loads: Arc<AtomicU32>,
-    answered: Arc<Mutex<Answered>>,
-    /// Engines that are there now.
-    alive: Arc<AtomicU32>,
-    /// Whether they break at the end of a hold, for good.
-    breaks: Arc<AtomicBool>,
-}
-
-/// Tells that its engine is gone.
-struct Alive(Arc<AtomicU32>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A lane of one load.
-struct Played {
-    number: u32,
-    seen: Seen,
-    _engine: Arc<Alive>,
-}
-
-#[async_trait]
-impl Lane for Played {
-    fn generate(&mut self, request: GenerateRequest) -> EventStream<'_> {
-        self.seen.answered.lock().expect("nobody panicked").push((self.number, request.prompt.tokens));
-        if self.seen.breaks.load(Ordering::Relaxed) { slow(broken) } else { slow(|| answer("done")) }
-    }
-
-    async fn quiesce(&mut self) {}
-
-    /// In vain, which takes a while to find out.
-    async fn reset(&mut self) -> Result<(), LaneBroken> {
-        sleep(HOLD).await;
-        Err(LaneBroken { reason: "planted".into() })
-    }
-}
-
-fn slow(end: fn() -> EventStream<'static>) -> EventStream<'static> {
-    Box::pin(sleep(HOLD).into_stream().flat_map(move |()| end()))
-}
-
-/// A model of this many lanes, which takes 2 s to load and 100 ms to answer.
-fn service(config: ModelConfig) -> (Service, Seen) {
-    let seen = Seen::default();
-    let mut engine = MockEngine::new();
-    let (lanes, of_engine) = (config.spec.lanes, seen.clone());
-    engine.expect_load().returning(move |_, _| {
-        let number = of_engine.loads.fetch_add(1, Ordering::Relaxed) + 1;
-        let alive = Arc::new(Alive(Arc::clone(&of_engine.alive)));
-        of_engine.alive.fetch_add(1, Ordering::Relaxed);
-        let lane =
-            || -> Box<dyn Lane> { Box::new(Played { number, seen: of_engine.clone(), _engine: Arc::clone(&alive) }) };
-        let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
-        let model =
-            LoadedModel { info, encoder: Arc::new(Numbered(number)), lanes: (0..lanes).map(|_| lane()).collect() };
-        Ok::<_, LoadError>(model)
-    });
-    let delayed = Delayed(engine);
-    let config = ServiceConfig { models: vec![config], ..ServiceConfig::default() };
-    (Service::start(config, Arc::new(delayed)).expect("a consistent configuration"), seen)
-}
-
-/// A backend whose loads take time.
-struct Delayed(MockEngine);
-
-#[async_trait]
-impl backend::Backend for Delayed {
-    async fn load(&self, spec: backend::ModelSpec, progress: backend::LoadProgress) -> Result<LoadedModel, LoadError> {
-        sleep(LOAD).await;
-        self.0.load(spec, progress).await
-    }
-}
-
-fn state(service: &Service) -> LoadState {
-    service.states().remove(0).state
-}
-
-fn ask(service: &Service, id: &str) -> Generation {
-    service.submit(request(id)).expect("there is room")
-}
-
-async fn finish(mut generation: Generation) {
-    generation.started().await.expect("the lane answers");
-    while generation.next().await.is_some() {}
-}
+use crate::mocks::{request, spec};
+use crate::played::{HOLD, LOAD, ask, finish, service, state, watched};
 
 /// Method: one request holds the only lane and one waits when the model is told to go. The first finishes where it is; the
 /// engine is dropped; the second waits for the next load, and is encoded by that, not by the one before.
@@ -314,4 +201,50 @@ async fn who_is_told_that_a_model_is_loaded_finds_its_lanes() {
     assert!(loaded.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     sleep(LOAD * 2).await;
     assert_eq!(*look.found.lock().expect("nobody panicked"), [(LoadState::Ready, 1)]);
+}
+
+/// Whoever found it loaded and without lanes would take it for one that has stopped, and so would `/ready`.
+#[tokio::test(start_paused = true)]
+async fn a_model_whose_last_lane_has_left_is_unloaded_to_whoever_looks() {
+    let (known, found) = (Arc::new(OnceLock::<Service>::new()), Arc::new(Mutex::new(Vec::new())));
+    let (service, _) = watched(ModelConfig::new(spec()), {
+        let (known, found) = (Arc::clone(&known), Arc::clone(&found));
+        move |_, event| {
+            // The lane is home, which here means that it is out.
+            if matches!(event, LockEvent::Released { .. }) {
+                let model = known.get().expect("known before any hold").states().remove(0);
+                found.lock().expect("nobody panicked").push((model.state, model.lanes_in_service));
+            }
+        }
+    });
+    assert!(known.set(service.clone()).is_ok(), "nobody else sets it");
+    service.loaded().await;
+    let [first, second] = ["first", "second"].map(|id| ask(&service, id));
+    finish(first).await;
+    let (unloaded, ()) = tokio::join!(service.unload("m"), finish(second));
+    unloaded.expect("it is let go");
+    assert_eq!(*found.lock().expect("nobody panicked"), [(LoadState::Ready, 1), (LoadState::Unloaded, 0)]);
+}
+
+/// It was short enough for the context of the load before.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_is_shortened_for_the_load_that_answers_it() {
+    let (service, seen) = service(ModelConfig::new(spec()));
+    service.loaded().await;
+    let held = ask(&service, "held");
+    let said = |text: &str| ChatMessage::new(Role::User, text);
+    let chat = Chat::new(vec![said("long ago"), said("now")]);
+    let request = Request { prompt: Prompt::Chat(chat), ..request("long") };
+    let shortened = service.submit_shortened(
+        request,
+        Box::new(|chat, _, _| {
+            chat.messages.remove(0);
+            true
+        }),
+    );
+    sleep(HOLD / 2).await;
+    let (unloaded, ()) = tokio::join!(service.unload("m"), finish(held));
+    unloaded.expect("it is let go");
+    finish(shortened.expect("there is room")).await;
+    assert_eq!(*seen.answered.lock().expect("nobody panicked"), [(1, vec![1]), (2, vec![2])]);
 }

@@ -16,6 +16,15 @@ pub(super) fn steps(dice: &mut Dice, place: &Neighbourhood) -> Vec<Step> {
                     _ => (ask.stream, ask.leaves_at_piece) = (true, Some(dice.small(0, 15))),
                 }
             }
+            if dice.percent(50) {
+                // Or one behind the other, as far apart as engines take to stop: who gets the lane of one leaves in the instant
+                // in which it is given.
+                let (first, apart) = (asks[0].clone(), *dice.pick(&[0, 1, 10, 50, 300]));
+                for (ask, nth) in asks.iter_mut().zip(0..) {
+                    (ask.leaves_after, ask.leaves_at_piece) = (first.leaves_after + nth * apart, None);
+                    ask.model.clone_from(&first.model);
+                }
+            }
             step(dice.range(0, 40) * 100, asks)
         })
         .collect()

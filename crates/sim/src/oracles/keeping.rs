@@ -36,10 +36,14 @@ pub(super) fn keeping(facts: &Facts<'_>) -> Verdict {
             What::ToldToGo(model) => models.entry(model).or_default().told += 1,
             What::Gone(model, _) => models.entry(model).or_default().told -= 1,
             What::Engine(Engine::LoadStarted { model }) => models.entry(model).or_default().is_away = false,
-            What::Engine(Engine::LoadFailed { model }) => models.entry(model).or_default().has_failed = true,
+            // Of one that was there, it is tried again, which is another oracle's matter.
+            What::Engine(Engine::LoadFailed { model }) => {
+                let kept = models.entry(model).or_default();
+                kept.has_failed |= !kept.was_there;
+            }
             What::Engine(Engine::Loaded { model, .. }) => {
                 let kept = models.entry(model).or_default();
-                (kept.is_loaded, kept.last_use) = (true, now);
+                (kept.is_loaded, kept.was_there, kept.last_use) = (true, true, now);
             }
             What::Engine(Engine::Reset { visit, rebuilt: false }) => {
                 models.entry(&visit.model).or_default().has_failed = true;
@@ -70,9 +74,11 @@ pub(super) fn keeping(facts: &Facts<'_>) -> Verdict {
 #[derive(Default)]
 struct Kept {
     is_loaded: bool,
+    /// It has been loaded at least once.
+    was_there: bool,
     /// It was let go, and no load has begun since.
     is_away: bool,
-    /// A load or a repair has failed: the model may be gone for good, or have fewer lanes.
+    /// The first load or a repair has failed: the model may be gone for good, or have fewer lanes.
     has_failed: bool,
     /// How many have told it to go and wait for that.
     told: u32,

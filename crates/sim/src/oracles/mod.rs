@@ -5,6 +5,7 @@
 
 mod counting;
 mod ending;
+mod faltering;
 mod keeping;
 mod locks;
 mod queues;
@@ -82,6 +83,11 @@ pub const ORACLES: &[Oracle] = &[
         name: "keeping",
         promise: "a model is let go when it is told to or idle, under nobody, and comes back for who waits",
         judge: keeping::keeping,
+    },
+    Oracle {
+        name: "faltering",
+        promise: "who waits for a load that fails is told at once, and it is tried again, neither late nor early",
+        judge: faltering::faltering,
     },
     Oracle { name: "counters", promise: "counters equal the history", judge: counting::counters },
     Oracle { name: "views", promise: "what is shown is what is", judge: counting::views },

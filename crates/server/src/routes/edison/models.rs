@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use serving::{LoadState, ModelState, Tier};
 
+use crate::routes::health::FAILED;
 use crate::state::App;
 
 /// Every model by its id. Where it lies is nobody's business, so its id stands for its path.
@@ -30,14 +31,18 @@ fn gib(bytes: u64) -> f64 {
 /// Which tiers can be used now, and which of them are one model.
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let (states, configured) = (app.service.states(), configured(&app));
-    let is_loaded = |id: &String| states.iter().any(|model| model.id == *id && model.state == LoadState::Ready);
+    let is = |id: &String, is: fn(&LoadState) -> bool| states.iter().any(|model| model.id == *id && is(&model.state));
+    let is_loaded = |id: &String| is(id, |state| *state == LoadState::Ready);
+    let has_failed = |id: &String| is(id, |state| matches!(state, LoadState::Failed { .. }));
     let mut slots = BTreeMap::new();
     let mut status = json!({"models_unloaded_for_image_gen": false});
     for (tier, id) in &configured {
         let loaded = id.as_ref().is_some_and(is_loaded);
         let shares = |other: &&&str| *other != tier && id.is_some() && configured[**other] == *id;
         let shared_with: Vec<&str> = configured.keys().filter(shares).copied().collect();
-        slots.insert(*tier, json!({"loaded": loaded, "configured_model": id, "shared_with": shared_with}));
+        let failure = id.as_ref().is_some_and(has_failed).then_some(FAILED);
+        let slot = json!({"loaded": loaded, "configured_model": id, "shared_with": shared_with, "failure": failure});
+        slots.insert(*tier, slot);
         status[*tier] = json!(loaded);
     }
     status["configured_models"] = json!(configured);

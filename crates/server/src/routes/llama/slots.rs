@@ -81,8 +81,9 @@ pub(crate) async fn slots(State(app): State<Arc<App>>, which: Asked) -> Result<J
 fn model(app: &App, which: Asked) -> Result<(ModelView, u32), ApiError> {
     let model = named(app, which)?;
     match (&model.state, model.context_len) {
-        (LoadState::Failed { reason }, _) => {
-            Err(Refusal::ModelUnavailable { model: model.id.clone(), reason: reason.clone() }.into())
+        (LoadState::Failed { reason, retry_after }, _) => {
+            let (reason, retry_after) = (reason.clone(), *retry_after);
+            Err(Refusal::ModelUnavailable { model: model.id.clone(), reason, retry_after }.into())
         }
         (_, Some(n_ctx)) => Ok((model, n_ctx)),
         (_, None) => Err(ApiError::Loading(model.id)),

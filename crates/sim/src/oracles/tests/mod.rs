@@ -1,5 +1,6 @@
 //! Each oracle is shown a history in which its promise is broken, and must object; and the sound one, and must not.
 
+mod faltering;
 mod keeping;
 mod lanes;
 mod requests;
