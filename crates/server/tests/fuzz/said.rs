@@ -55,6 +55,10 @@ fn answer(raw: &Raw, text: &str) -> Result<bool, String> {
     // More than one answer where the bytes were more than one request.
     let is_alone = text.matches("HTTP/1.1 ").count() == 1;
     if is_alone && length.is_some_and(|length| length != body.len()) {
+        // RFC 9112, 8: a request that breaks off is none, so its connection may be closed under the answer.
+        if is_broken_off(&raw.bytes) && length.is_some_and(|length| length > body.len()) {
+            return Ok(false);
+        }
         return Err(format!("a body of {} bytes", body.len()));
     }
     let body = length.and_then(|length| body.get(..length)).unwrap_or(body);
@@ -68,6 +72,15 @@ fn answer(raw: &Raw, text: &str) -> Result<bool, String> {
         _ if raw.bytes.starts_with(b"OPTIONS ") && body.is_empty() => Ok(false),
         _ => refused(body).map(|()| false),
     }
+}
+
+/// Whether fewer bytes were sent of a body than its head announces.
+fn is_broken_off(sent: &[u8]) -> bool {
+    let sent = String::from_utf8_lossy(sent);
+    let Some((head, body)) = sent.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    let announced = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    announced.is_some_and(|announced| body.len() < announced)
 }
 
 /// An error in one of the shapes, with words in it.
@@ -87,6 +100,17 @@ mod tests {
 
     fn judged(said: &str) -> Result<bool, String> {
         judge(&Raw { bytes: b"GET / HTTP/1.1\r\n".to_vec(), wants_key: false }, said.as_bytes())
+    }
+
+    /// Half an answer is one only where the request was whole.
+    #[test]
+    fn who_breaks_off_may_get_half_an_answer_and_nobody_else() {
+        let said = "HTTP/1.1 200 OK\r\nx-request-id: t-1\r\ncontent-length: 9\r\n\r\nhalf";
+        let whole = "GET / HTTP/1.1\r\ncontent-length: 1\r\n\r\nx";
+        for (sent, is_fair) in [(whole, false), (&whole[..whole.len() - 1], true), ("GET / HTTP/1.1\r\n\r\n", false)] {
+            let raw = Raw { bytes: sent.into(), wants_key: false };
+            assert_eq!(judge(&raw, said.as_bytes()).is_ok(), is_fair, "{sent}");
+        }
     }
 
     /// A judge that objects to nothing shows nothing.
