@@ -57,3 +57,17 @@ pub fn hunt(canary: &Canary) -> Result<(u64, String), String> {
     let seed = seed.parse().map_err(|_| format!("no number: {seed}"))?;
     if canary.found_by.contains(&oracle) { Ok((seed, oracle.to_owned())) } else { Err(format!("found by {oracle}")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CANARIES;
+    use crate::oracles::ORACLES;
+
+    #[test]
+    fn the_readme_counts_the_oracles_and_the_bugs_that_there_are() {
+        let readme = include_str!("../../../README.md");
+        for count in [format!("{} oracles judge", ORACLES.len()), format!("plants {} bugs", CANARIES.len())] {
+            assert!(readme.contains(&count), "README does not say \"{count}\"");
+        }
+    }
+}
