@@ -100,6 +100,20 @@ async fn an_unknown_model_is_refused_and_never_served_by_another() {
     assert_eq!(world.journal.holds("m"), [], "nothing reached the engine");
 }
 
+/// While a model that was there cannot be loaded again, its tier is served by the next in line; afterwards by itself.
+#[tokio::test(start_paused = true)]
+async fn a_tier_falls_back_while_its_model_cannot_be_loaded_again() {
+    let fails = ModelScript { failed_loads: [2].into(), ..hundred_ms() };
+    let tiers = [(Tier::Fast, "f".to_string()), (Tier::Deep, "d".to_string())].into();
+    let world = Make { tiers, ..Make::models([("f", hundred_ms()), ("d", fails)]) }.loaded().await;
+    world.service.unload("d").await.expect("it is there");
+    world.service.load("d").await.expect_err("its second load fails");
+    assert_eq!(world.ask(request("in the pause", "deep")).await.expect("fast stands in").started.model, "f");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.ask(request("after it", "deep")).await.expect("it is back").started.model, "d");
+    world.assert_sound();
+}
+
 /// A tier whose model failed is served by the next in line, and the answer says by whom.
 #[tokio::test(start_paused = true)]
 async fn a_tier_falls_back_when_its_model_failed_to_load() {

@@ -28,6 +28,11 @@ pub(crate) struct Absence {
 }
 
 impl Absence {
+    /// Whether it was there once and is to be there again. Not so after it has failed for good.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.until.is_some()
+    }
+
     /// How long it will be until then: `None` where there is no use in asking again.
     fn retry_after(&self) -> Option<Duration> {
         self.until.map(|until| until.saturating_duration_since(Instant::now()))
@@ -75,7 +80,7 @@ impl Instance {
         loop {
             // Made before the look, so that nothing that happens after it is missed.
             let stirred = self.stirred.notified();
-            if !self.is_absent() {
+            if !self.is_faltering() {
                 return;
             }
             tokio::select! {
@@ -90,14 +95,13 @@ impl Instance {
 
     /// Does not wait for the end of the pause: somebody says that it will succeed now.
     pub(crate) fn retry_now(&self) {
-        if self.is_absent() && self.come_back() {
+        if self.is_faltering() && self.come_back() {
             self.stirred.notify_waiters();
         }
     }
 
-    /// Whether it was there once and is to be there again. Not so after it has failed for good.
-    fn is_absent(&self) -> bool {
-        matches!(&*self.lock_state(), State::Absent(Absence { until: Some(_), .. }))
+    fn is_faltering(&self) -> bool {
+        matches!(&*self.lock_state(), State::Absent(absence) if absence.is_passing())
     }
 
     /// Resolves when the model could not be loaded again, with what is told to whoever waits for it. Never for one that
@@ -106,7 +110,7 @@ impl Instance {
         loop {
             let settled = self.settled.notified();
             match self.state() {
-                State::Absent(absence) if absence.until.is_some() => return self.unavailable(absence),
+                State::Absent(absence) if absence.is_passing() => return self.unavailable(absence),
                 _ => settled.await,
             }
         }

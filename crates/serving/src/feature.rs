@@ -62,17 +62,6 @@ mod tests {
 
     use super::Feature;
 
-    const NONE: Capabilities = Capabilities { generation: true, ..NOTHING };
-    const NOTHING: Capabilities = Capabilities {
-        generation: false,
-        tools: false,
-        constraints: false,
-        logprobs: false,
-        embeddings: false,
-        rerank: false,
-        vision: false,
-    };
-
     fn chat(tool_choice: ToolChoice) -> Prompt {
         let tools = vec![Tool { name: "t".into(), description: None, parameters: None }];
         Prompt::Chat(Chat { tools, tool_choice, ..Chat::default() })
@@ -87,6 +76,7 @@ mod tests {
         let mut message = ChatMessage::new(Role::User, "?");
         message.images.push(PlacedImage { at: 0, image: Image::new(1, 1, [0; 3]).expect("a pixel") });
         let picture = Prompt::Chat(Chat::new(vec![message]));
+        let nothing = Capabilities { generation: false, ..Capabilities::default() };
         let cases = [
             (&text, &plain, None),
             (&picture, &plain, Some(Feature::Vision)),
@@ -96,9 +86,9 @@ mod tests {
             (&chat(ToolChoice::None), &plain, None),
         ];
         for (prompt, options, missing) in cases {
-            assert_eq!(Feature::missing(NONE, prompt, options), missing, "{prompt:?} {options:?}");
+            assert_eq!(Feature::missing(Capabilities::default(), prompt, options), missing, "{prompt:?} {options:?}");
             assert_eq!(Feature::missing(Capabilities::ALL, prompt, options), None);
-            assert_eq!(Feature::missing(NOTHING, prompt, options), Some(Feature::Generation));
+            assert_eq!(Feature::missing(nothing, prompt, options), Some(Feature::Generation));
         }
     }
 }

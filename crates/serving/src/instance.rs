@@ -205,7 +205,11 @@ impl Instance {
     /// Begins to load what was let go, or could not be loaded.
     pub(crate) fn come_back(&self) -> bool {
         let mut state = self.lock_state();
-        let is_gone = matches!(*state, State::Unloaded(_) | State::Absent(Absence { until: Some(_), .. }));
+        let is_gone = match &*state {
+            State::Unloaded(_) => true,
+            State::Absent(absence) => absence.is_passing(),
+            State::Loading | State::Ready(_) => false,
+        };
         if is_gone {
             self.set_progress(0.0);
             self.in_service.store(false, Ordering::Release);

@@ -294,7 +294,7 @@ pub(crate) fn refused(error: AcquireError, instance: &Instance) -> Refusal {
         (AcquireError::QueueFull { waiting, limit }, _) => {
             Refusal::QueueFull { model, waiting, limit, retry_after: estimate(instance, waiting) }
         }
-        (AcquireError::Closed, State::Absent(absence)) if absence.until.is_none() => instance.unavailable(absence),
+        (AcquireError::Closed, State::Absent(absence)) if !absence.is_passing() => instance.unavailable(absence),
         (AcquireError::Quarantined { reason }, _) => {
             Refusal::ModelUnavailable { model, reason: reason.to_string(), retry_after: None }
         }

@@ -5,7 +5,6 @@ use std::sync::{MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use crate::Refusal;
-use crate::faltering::Absence;
 use crate::instance::{Instance, Loaded, State};
 
 /// What is to become of a model.
@@ -50,7 +49,7 @@ impl Instance {
             match self.state() {
                 _ if self.wishes().gone > before => return Ok(()),
                 State::Unloaded(_) => return Ok(()),
-                State::Absent(Absence { until: Some(_), .. }) => return Ok(()),
+                State::Absent(absence) if absence.is_passing() => return Ok(()),
                 State::Absent(absence) => return Err(self.unavailable(absence)),
                 State::Loading | State::Ready(_) => {
                     self.wishes().go = true;

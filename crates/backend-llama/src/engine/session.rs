@@ -242,8 +242,9 @@ impl<'model> Session<'model> {
 
     /// Bytes of what [`save`](Self::save) would give.
     pub(super) fn state_len(&self, lane: usize) -> usize {
-        let lane = i32::try_from(lane).expect("lanes are few");
-        self.context.as_ref().map_or(0, |context| context.state_seq_get_size_ext(lane, LlamaStateSeqFlags::empty()))
+        self.context
+            .as_ref()
+            .map_or(0, |context| context.state_seq_get_size_ext(int(lane), LlamaStateSeqFlags::empty()))
     }
 
     /// A copy of all that the cache has of a lane.
@@ -251,9 +252,8 @@ impl<'model> Session<'model> {
     /// # Errors
     /// What went wrong; the context is as it was.
     pub(super) fn save(&self, lane: usize) -> Result<SeqState, String> {
-        let lane = i32::try_from(lane).expect("lanes are few");
         let context = self.context.as_ref().ok_or("there is no context")?;
-        context.state_seq_get(lane, LlamaStateSeqFlags::empty()).map_err(|error| error.to_string())
+        context.state_seq_get(int(lane), LlamaStateSeqFlags::empty()).map_err(|error| error.to_string())
     }
 
     /// Puts such a copy in the place of what the cache has of a lane.
@@ -265,9 +265,8 @@ impl<'model> Session<'model> {
         if !self.cut(lane, 0) {
             return Err("the cache could not be emptied".to_string());
         }
-        let lane = i32::try_from(lane).expect("lanes are few");
         let context = self.context.as_mut().ok_or("there is no context")?;
-        context.state_seq_set(state, lane).map_err(|error| error.to_string())
+        context.state_seq_set(state, int(lane)).map_err(|error| error.to_string())
     }
 
     /// Waits for a GPU that is still at work on a step whose result nobody waited for.

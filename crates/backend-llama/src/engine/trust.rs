@@ -16,6 +16,9 @@ const DRAFTS_BETWEEN: u32 = 64;
 /// By how many times the largest difference seen the best logit must be ahead of the second. Two logits may each have moved
 /// by it, towards each other; the rest is for what was not seen.
 const AHEAD: f32 = 4.0;
+/// The largest difference that is assumed where less was seen: what 16-bit weights were measured to make. Without it a mixture
+/// of experts whose drafts had equal bits so far would be believed in everything.
+const DEVIATION_MIN: f32 = 0.01;
 /// The length of the cache grows by so many cells.
 const CELLS: usize = 256;
 /// Tokens that may be computed again before it is asked whether drafts pay.
@@ -77,7 +80,7 @@ impl Trust {
 
     /// By how much a choice must be ahead where anything in the cache is of drafts that are not equal.
     pub(super) fn ahead(&self) -> f32 {
-        AHEAD * self.classes.iter().map(|class| class.deviation).fold(0.0, f32::max)
+        AHEAD * self.classes.iter().map(|class| class.deviation).fold(DEVIATION_MIN, f32::max)
     }
 
     /// Learns from logits of a draft, beside those of plain steps, of the token after which the cache held `len`.
@@ -126,7 +129,7 @@ fn class(len: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{AHEAD, CELLS, DRAFTS_BETWEEN, LOST_MIN, ROWS_MIN, Trust, Verdict};
+    use super::{AHEAD, CELLS, DEVIATION_MIN, DRAFTS_BETWEEN, LOST_MIN, ROWS_MIN, Trust, Verdict};
 
     /// One that has seen as many rows as it takes, with a difference in the last of them.
     fn judged(is_mixture: bool, difference: f32) -> Trust {
@@ -156,12 +159,12 @@ mod tests {
     #[test]
     fn one_bit_is_a_difference() {
         let trust = judged(false, f32::EPSILON);
-        assert_eq!(trust.verdict(9), Verdict::Ahead(AHEAD * f32::EPSILON));
+        assert_eq!(trust.verdict(9), Verdict::Ahead(AHEAD * DEVIATION_MIN));
     }
 
     #[test]
     fn equal_bits_of_a_mixture_prove_nothing() {
-        assert_eq!(judged(true, 0.0).verdict(9), Verdict::Ahead(0.0));
+        assert_eq!(judged(true, 0.0).verdict(9), Verdict::Ahead(AHEAD * DEVIATION_MIN));
     }
 
     /// A difference that was seen at one length counts at every other: what is in the cache stays there.

@@ -13,7 +13,7 @@ use crate::testing;
 /// A model with one lane whose logits can be heard.
 pub(super) struct Instance {
     pub(super) model: LoadedModel,
-    lane: LlamaLane,
+    pub(super) lane: LlamaLane,
     heard: Receiver<Vec<f32>>,
 }
 

@@ -1,7 +1,7 @@
 //! What is saved of a conversation that made room for another changes nothing but the time.
 
 use backend::conformance::kit;
-use backend::{Adapter, AdapterSpec, ChatMessage, GenerateRequest, ModelSource, ModelSpec, Role, Scale};
+use backend::{Adapter, AdapterSpec, ChatMessage, GenerateRequest, Lane, ModelSource, ModelSpec, Role, Scale};
 
 use super::reuse_tests::{Instance, Numbers};
 use crate::load::Loaded;
@@ -124,6 +124,19 @@ async fn a_saved_state_is_of_its_adapter() {
     instance.run(&others, true).await;
     let (again, cached) = instance.run(&plain, true).await;
     assert!(again == first && cached > 200, "{cached}");
+}
+
+/// Whatever is wrong with a lane may be in what was saved of it.
+#[tokio::test]
+async fn a_lane_that_is_rebuilt_brings_nothing_back() {
+    let mut instance = Instance::new(load(saving(8)).await);
+    let (mine, others) = (long(&instance, "otter").await, long(&instance, "kestrel").await);
+    instance.run(&mine, true).await;
+    instance.run(&others, true).await;
+    assert!(instance.model.encoder.saved_states().bytes > 0);
+    instance.lane.reset().await.expect("nothing is wrong with it");
+    assert_eq!(instance.model.encoder.saved_states().bytes, 0);
+    assert_eq!(instance.run(&mine, true).await.1, 0);
 }
 
 /// A conversation whose lane was taken may go on on another one.

@@ -142,7 +142,7 @@ async fn the_first_load_decides_alone() {
     assert_eq!(seen.begun.lock().expect("nobody panicked").len(), 1);
 }
 
-/// Those who waited in vain are written down as that.
+/// They count as no use either: idle begins with the load.
 #[tokio::test(start_paused = true)]
 async fn who_was_told_is_neither_in_the_queue_nor_in_use() {
     let limit = SECOND * 5;
