@@ -3,12 +3,14 @@
 //! Nothing here is timed. What runs at the same time is forced to: a client that does not read holds its lane, because
 //! the pipe to it is small and the engine waits for it.
 
+use backend::{AdapterSpec, ModelSource, Scale};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edison_tests::chance::Chance;
 use edison_tests::client::{Client, chat};
-use edison_tests::engine::start;
+use edison_tests::engine::{start, start_with};
 use edison_tests::world::overlap;
+use http::Method;
 use serde_json::{Value, json};
 use serving::{Ended, Outcome, Service};
 
@@ -302,5 +304,43 @@ async fn pictures_are_named_to_those_who_sent_them() {
     let refused = client.chat(&blind).await;
     assert_eq!(refused.status.as_u16(), 400);
     settle(&service).await;
+    assert_sound(&service);
+}
+
+/// What the engine spares itself is shown, and for whom which adapter is at work.
+/// Method: three conversations of some 400 tokens, the third with an adapter, and memory for the state of one: 2 KiB for each
+/// token, in a MiB. The second conversation puts the first aside, and the third puts the second in its place; then the second
+/// goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn saved_states_and_adapters_of_the_real_engine_are_shown() {
+    let service = start_with(&["fast"], |spec| {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/models/edison-demo-fast-adapter.gguf");
+        let source = ModelSource::File(file.into());
+        spec.adapters = vec![AdapterSpec { name: "tone".into(), source, scale: Scale::ONE }];
+        spec.tuning.saved_state_mib = 1;
+    });
+    service.loaded().await;
+    let client = Client::of(&service);
+    for (model, word) in [("fast", "otter "), ("fast", "kestrel "), ("fast:tone", "gravel "), ("fast", "kestrel ")] {
+        let mut body = chat(model, word.repeat(400 / word.len()).trim_end(), false);
+        body["max_tokens"] = 2.into();
+        client.chat(&body).await.content().await;
+    }
+    let history = client.get("/locks").await["models"][0]["history"].clone();
+    let holds: Vec<_> = history.as_array().expect("holds").iter().collect();
+    let adapters: Vec<_> = holds.iter().map(|hold| &hold["adapter"]).collect();
+    assert_eq!(adapters, [&json!(null), &json!(null), &json!({"name": "tone", "scale": 1.0}), &json!(null)]);
+    let cached: Vec<_> = holds.iter().map(|hold| hold["cached_tokens"].as_u64().expect("a number")).collect();
+    assert!(cached[..3] == [0; 3] && cached[3] > 200, "{cached:?}");
+    let page = client.send(Method::GET, "/metrics", &[], vec![]).await.text().await;
+    let value = |name: &str| {
+        let line =
+            page.lines().find_map(|line| line.strip_prefix(&format!("edison_saved_states_{name}{{model=\"fast\"}} ")));
+        line.and_then(|value| value.parse::<u64>().ok()).unwrap_or_else(|| panic!("{name} is not in {page}"))
+    };
+    assert_eq!((value("restored_total"), value("evicted_total")), (1, 1));
+    let bytes = value("bytes");
+    assert!((1..=1 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(client.get("/props").await["saved_states"], json!({"bytes": bytes, "restored": 1, "evicted": 1}));
     assert_sound(&service);
 }

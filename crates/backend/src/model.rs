@@ -231,6 +231,8 @@ pub struct SavedStates {
     pub bytes: u64,
     /// How often something was brought back since the load.
     pub restored: u64,
+    /// How many went since the load to make room for others.
+    pub evicted: u64,
 }
 
 /// Turns prompts into tokens. Needs no lane, so any number of requests may ask at the same time.

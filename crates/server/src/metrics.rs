@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -30,15 +31,22 @@ struct Counted {
     families: Families,
 }
 
-/// Labels are models, classes, endings and statuses, of which there are few; never what a client wrote.
+/// Labels are models, their adapters, classes, endings and statuses, of which there are few; never what a client wrote.
 struct Families {
     requests: Family<OfRequest, Counter>,
+    adapter_requests: Family<OfAdapter, Counter>,
     grants: Family<OfModel, Counter>,
     waits: Times<OfClass>,
     holds: Times<OfModel>,
     first_tokens: Times<OfModel>,
     prompt_tokens: Family<OfModel, Counter>,
+    cached_prompt_tokens: Family<OfModel, Counter>,
     generated_tokens: Family<OfModel, Counter>,
+    draft_tokens: Family<OfModel, Counter>,
+    draft_accepted_tokens: Family<OfModel, Counter>,
+    saved_bytes: Family<OfModel, Gauge>,
+    saved_restored: Family<OfModel, Counter>,
+    saved_evicted: Family<OfModel, Counter>,
     queue_length: Family<OfModel, Gauge>,
     queue_limit: Family<OfModel, Gauge>,
     lanes: Family<OfLanes, Gauge>,
@@ -63,6 +71,12 @@ struct OfRequest {
     model: String,
     class: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfAdapter {
+    model: String,
+    adapter: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,12 +115,19 @@ impl Families {
     fn new() -> Self {
         Self {
             requests: Family::default(),
+            adapter_requests: Family::default(),
             grants: Family::default(),
             waits: times(),
             holds: times(),
             first_tokens: times(),
             prompt_tokens: Family::default(),
+            cached_prompt_tokens: Family::default(),
             generated_tokens: Family::default(),
+            draft_tokens: Family::default(),
+            draft_accepted_tokens: Family::default(),
+            saved_bytes: Family::default(),
+            saved_restored: Family::default(),
+            saved_evicted: Family::default(),
             queue_length: Family::default(),
             queue_limit: Family::default(),
             lanes: Family::default(),
@@ -122,6 +143,8 @@ impl Families {
         all.register("build", "The program", build);
         all.register_with_unit("uptime", "Time since the start", Unit::Seconds, self.uptime.clone());
         all.register("requests", "Requests that have ended, by how", self.requests.clone());
+        let with_adapters = "Requests with an adapter that have ended, by which it was";
+        all.register("adapter_requests", with_adapters, self.adapter_requests.clone());
         all.register("grants", "Lanes that were granted, of requests that have ended", self.grants.clone());
         all.register_with_unit(
             "request_wait",
@@ -136,8 +159,7 @@ impl Families {
             Unit::Seconds,
             self.first_tokens.clone(),
         );
-        all.register("prompt_tokens", "Tokens of prompts that engines were given", self.prompt_tokens.clone());
-        all.register("generated_tokens", "Tokens that engines generated", self.generated_tokens.clone());
+        self.register_tokens(&mut all);
         all.register("queue_length", "Requests that wait now", self.queue_length.clone());
         all.register("queue_limit", "Requests that may wait", self.queue_limit.clone());
         all.register("lanes", "Lanes now: free, busy, or out of service", self.lanes.clone());
@@ -146,10 +168,32 @@ impl Families {
         all
     }
 
+    /// Tokens, and what is kept of some.
+    fn register_tokens(&self, all: &mut Registry) {
+        all.register("prompt_tokens", "Tokens of prompts that engines were given", self.prompt_tokens.clone());
+        let cached = "Tokens of prompts that engines remembered, of answers that came to their end";
+        all.register("cached_prompt_tokens", cached, self.cached_prompt_tokens.clone());
+        all.register("generated_tokens", "Tokens that engines generated", self.generated_tokens.clone());
+        let drafted = "Tokens that engines guessed and computed along, of answers that came to their end";
+        all.register("draft_tokens", drafted, self.draft_tokens.clone());
+        let accepted = "Guessed tokens that became part of an answer";
+        all.register("draft_accepted_tokens", accepted, self.draft_accepted_tokens.clone());
+        let kept = "Memory that saved states of conversations take now";
+        all.register_with_unit("saved_states", kept, Unit::Bytes, self.saved_bytes.clone());
+        let restored = "Saved states that were brought back since the model was loaded";
+        all.register("saved_states_restored", restored, self.saved_restored.clone());
+        let evicted = "Saved states that made room for others since the model was loaded";
+        all.register("saved_states_evicted", evicted, self.saved_evicted.clone());
+    }
+
     fn count(&self, outcome: &Outcome) {
         let model = OfModel { model: outcome.model.clone() };
         let (class, ended) = (class_name(outcome.class), outcome.ended.as_str());
         self.requests.get_or_create(&OfRequest { model: model.model.clone(), class, outcome: ended }).inc();
+        if let Some(adapter) = &outcome.adapter {
+            let of = OfAdapter { model: model.model.clone(), adapter: adapter.name.clone() };
+            self.adapter_requests.get_or_create(&of).inc();
+        }
         if let Some(held) = outcome.held() {
             self.grants.get_or_create(&model).inc();
             self.waits.get_or_create(&OfClass { model: model.model.clone(), class }).observe(seconds(outcome.waited()));
@@ -159,20 +203,32 @@ impl Families {
             let after = first.saturating_sub(outcome.arrived);
             self.first_tokens.get_or_create(&model).observe(seconds(after));
         }
-        self.prompt_tokens.get_or_create(&model).inc_by(outcome.prompt_tokens.into());
-        self.generated_tokens.get_or_create(&model).inc_by(outcome.tokens.into());
+        for (tokens, n) in [
+            (&self.prompt_tokens, outcome.prompt_tokens),
+            (&self.cached_prompt_tokens, outcome.cached_tokens),
+            (&self.generated_tokens, outcome.tokens),
+            (&self.draft_tokens, outcome.drafted_tokens),
+            (&self.draft_accepted_tokens, outcome.accepted_tokens),
+        ] {
+            tokens.get_or_create(&model).inc_by(n.into());
+        }
     }
 
     /// What is true now, and was not counted.
     fn look(&self, service: &Service) {
         self.uptime.set(i64::try_from(service.uptime().as_secs()).unwrap_or(i64::MAX));
-        for ModelState { id, state, lanes_in_service, lanes_busy, lanes_out, waiting, queue_max, .. } in
-            service.states()
-        {
+        for now in service.states() {
+            let ModelState { id, state, lanes_in_service, lanes_busy, lanes_out, waiting, queue_max, .. } = now;
             let model = OfModel { model: id };
             self.is_ready.get_or_create(&model).set((state == LoadState::Ready).into());
             self.queue_length.get_or_create(&model).set(whole(waiting));
             self.queue_limit.get_or_create(&model).set(whole(queue_max));
+            self.saved_bytes.get_or_create(&model).set(i64::try_from(now.saved_states.bytes).unwrap_or(i64::MAX));
+            // The engine counts, anew with each load: whoever reads a counter knows that it may begin anew.
+            let restored = self.saved_restored.get_or_create(&model);
+            restored.inner().store(now.saved_states.restored, Ordering::Relaxed);
+            let evicted = self.saved_evicted.get_or_create(&model);
+            evicted.inner().store(now.saved_states.evicted, Ordering::Relaxed);
             let free = lanes_in_service.saturating_sub(lanes_busy);
             for (state, n) in [("free", free), ("busy", lanes_busy), ("out", lanes_out)] {
                 self.lanes.get_or_create(&OfLanes { model: model.model.clone(), state }).set(whole(n));

@@ -53,6 +53,10 @@ mod tests {
             ended_at: Duration::from_millis(ms),
             prompt_tokens: 0,
             tokens: 0,
+            cached_tokens: 0,
+            drafted_tokens: 0,
+            accepted_tokens: 0,
+            adapter: None,
             phase: Phase::Decode,
             ended: Ended::Cancelled,
         }

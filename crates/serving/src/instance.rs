@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backend::{Adapter, Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
+use backend::{Lane, ModelInfo, ModelSpec, Prompt, PromptEncoder};
 use model_locks::{Ask, LaneId, ModelLock, Observer, Policy, WhenAllQuarantined};
 use tokio::sync::Notify;
 
@@ -16,7 +16,7 @@ use crate::live::Live;
 use crate::quietly::quietly;
 use crate::service::LockObserver;
 use crate::wishes::Wishes;
-use crate::{Limits, LoadState, LockEvent, ModelConfig, Refusal};
+use crate::{AdapterView, Limits, LoadState, LockEvent, ModelConfig, Refusal};
 
 /// One model and everything that belongs to it. Nothing in it is shared with another model (L12).
 pub(crate) struct Instance {
@@ -115,8 +115,8 @@ impl Instance {
     }
 
     /// By which name the model is asked for with this adapter.
-    pub(crate) fn id_with(&self, adapter: Option<Adapter>) -> String {
-        match adapter.and_then(|adapter| self.spec.adapters.get(adapter.number as usize)) {
+    pub(crate) fn id_with(&self, adapter: Option<&AdapterView>) -> String {
+        match adapter {
             Some(adapter) => format!("{}:{}", self.id(), adapter.name),
             None => self.id().to_string(),
         }

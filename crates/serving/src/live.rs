@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{Class, Phase};
+use crate::{AdapterView, Class, Phase};
 
 /// What can be seen of one request while it is under way.
 ///
@@ -20,6 +20,8 @@ pub(crate) struct LiveRequest {
     pub(crate) request_id: String,
     pub(crate) client: Option<String>,
     pub(crate) class: Class,
+    /// The adapter that is at work for it, once it has a lane.
+    pub(crate) adapter: Option<AdapterView>,
     pub(crate) arrived: Instant,
     came_while_loading: bool,
     granted: OnceLock<Grant>,
@@ -41,12 +43,20 @@ pub(crate) struct Grant {
 }
 
 impl LiveRequest {
-    pub(crate) fn new(tag: u64, request_id: String, client: Option<String>, class: Class, phase: Phase) -> Self {
+    pub(crate) fn new(
+        tag: u64,
+        request_id: String,
+        client: Option<String>,
+        class: Class,
+        adapter: Option<AdapterView>,
+        phase: Phase,
+    ) -> Self {
         Self {
             tag,
             request_id,
             client,
             class,
+            adapter,
             arrived: Instant::now(),
             came_while_loading: phase == Phase::Loading,
             granted: OnceLock::new(),

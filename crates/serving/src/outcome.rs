@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::FinishReason;
+use backend::{FinishReason, Usage};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -12,7 +12,7 @@ use crate::live::LiveRequest;
 use crate::quietly::quietly;
 use crate::run::Ending;
 use crate::service::OutcomeObserver;
-use crate::{Class, Failure, Refusal};
+use crate::{AdapterView, Class, Failure, Refusal};
 
 /// Where a request is, or was when it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +112,15 @@ pub struct Outcome {
     pub prompt_tokens: u32,
     /// Tokens generated.
     pub tokens: u32,
+    /// Tokens of the prompt that the engine remembered. An engine tells this, and the next two, with the end of an answer:
+    /// they are 0 where it did not come to that.
+    pub cached_tokens: u32,
+    /// Tokens that the engine guessed and computed along.
+    pub drafted_tokens: u32,
+    /// Those of them that became part of the answer.
+    pub accepted_tokens: u32,
+    /// The adapter that was at work for it, or would have been.
+    pub adapter: Option<AdapterView>,
     /// Where it was when it ended.
     pub phase: Phase,
     /// How it ended.
@@ -174,6 +183,7 @@ impl Record {
         let now = Instant::now();
         let at = |instant: Instant| instant.duration_since(epoch);
         let grant = live.granted();
+        let usage = usage(ending);
         let outcome = Outcome {
             tag: live.tag,
             request_id: live.request_id.clone(),
@@ -189,6 +199,10 @@ impl Record {
             ended_at: at(now),
             prompt_tokens: live.prompt_tokens(),
             tokens: live.tokens(),
+            cached_tokens: usage.cached_tokens,
+            drafted_tokens: usage.drafted_tokens,
+            accepted_tokens: usage.accepted_tokens,
+            adapter: live.adapter.clone(),
             phase,
             ended: Ended::from(ending),
         };
@@ -222,6 +236,14 @@ impl From<&Ending> for Ended {
     }
 }
 
+/// What the engine told of the whole answer, where there is one.
+fn usage(ending: &Ending) -> Usage {
+    match ending {
+        Ending::Completed(completed) => completed.finish.usage,
+        Ending::Embedded(_) | Ending::Refused(_) | Ending::Failed(_) | Ending::Left => Usage::default(),
+    }
+}
+
 fn log(outcome: &Outcome, ending: &Ending) {
     let reason = match ending {
         Ending::Refused(refusal) => refusal.to_string(),
@@ -232,15 +254,24 @@ fn log(outcome: &Outcome, ending: &Ending) {
         request_id = outcome.request_id,
         client = outcome.client,
         model = outcome.model,
+        adapter = outcome.adapter.as_ref().map(|adapter| adapter.name.as_str()),
         ticket = outcome.ticket,
         waited_ms = millis(outcome.waited()),
         held_ms = outcome.held().map(millis),
         tokens = outcome.tokens,
+        cached_tokens = some(outcome.cached_tokens),
+        drafted_tokens = some(outcome.drafted_tokens),
+        accepted_tokens = some(outcome.drafted_tokens).map(|_| outcome.accepted_tokens),
         phase = outcome.phase.as_str(),
         outcome = outcome.ended.as_str(),
         reason,
         "request ended"
     );
+}
+
+/// A line says nothing of what did not happen.
+fn some(n: u32) -> Option<u32> {
+    (n > 0).then_some(n)
 }
 
 fn millis(duration: Duration) -> u64 {

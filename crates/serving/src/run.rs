@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{Adapter, Embedding, Event, EventStream, Finish, GenerateError, Lane, Token};
+use backend::{Embedding, Event, EventStream, Finish, GenerateError, Lane, Token};
 use futures_util::future::{BoxFuture, MaybeDone};
 use futures_util::{FutureExt, StreamExt, future};
 use model_locks::{AcquireError, Lease};
@@ -40,8 +40,6 @@ pub(crate) struct Run {
     /// `None` once it is being encoded.
     pub(crate) work: Option<Work>,
     pub(crate) reply: Reply,
-    /// The adapter that is asked for.
-    pub(crate) adapter: Option<Adapter>,
     pub(crate) deadline: Instant,
     pub(crate) stall_timeout: Duration,
     /// Ends every request that is still under way when the time to drain is over.
@@ -234,7 +232,7 @@ impl Run {
         };
         let granted = self.live.granted().expect("a request that runs has a lane");
         let started = Started {
-            model: self.instance.id_with(self.adapter),
+            model: self.instance.id_with(self.live.adapter.as_ref()),
             ticket: granted.ticket,
             waited: granted.at.duration_since(self.live.arrived),
             loading: self.live.loading(),

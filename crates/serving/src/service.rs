@@ -180,9 +180,9 @@ impl Service {
             let model = instance.id().to_string();
             return Err(Refusal::Unsupported { model, feature: Feature::AdaptedEmbeddings });
         }
-        let place = self.enter(Asker { id, client, class, queue_timeout }, instance, None)?;
+        let place = self.enter(Asker { id, client, class, queue_timeout }, instance, None, None)?;
         let (reply, embeddings) = embeddings::channel(place.lookout());
-        self.start_run(place, Work::Embed { inputs }, None, reply);
+        self.start_run(place, Work::Embed { inputs }, reply);
         Ok(embeddings)
     }
 
@@ -202,11 +202,10 @@ impl Service {
             Input::Prompt(prompt) => Some(prompt),
             Input::Tokens(_) => None,
         };
-        let place = self.enter(asker, instance, prompt)?;
+        let place = self.enter(asker, instance, options.applied_adapter(), prompt)?;
         let (reply, generation) = generation::channel(self.inner.limits.event_buffer, place.lookout());
         let max_tokens = max_tokens.unwrap_or(place.instance.max_tokens);
-        let adapter = options.applied_adapter();
-        self.start_run(place, Work::Generate { input, shorten, options, max_tokens }, adapter, reply);
+        self.start_run(place, Work::Generate { input, shorten, options, max_tokens }, reply);
         Ok(generation)
     }
 
@@ -219,14 +218,21 @@ impl Service {
     }
 
     /// Takes a place in the queue of a model. A prompt that goes on with a conversation prefers the lane on which that was.
-    fn enter(&self, asker: Asker, instance: Arc<Instance>, prompt: Option<&Prompt>) -> Result<QueuePlace, Refusal> {
+    fn enter(
+        &self,
+        asker: Asker,
+        instance: Arc<Instance>,
+        adapter: Option<Adapter>,
+        prompt: Option<&Prompt>,
+    ) -> Result<QueuePlace, Refusal> {
         let inner = &self.inner;
         let tag = inner.last_tag.fetch_add(1, Ordering::Relaxed) + 1;
         let Asker { id, client, class, queue_timeout } = asker;
         let phase = if instance.is_loaded() { Phase::Waiting } else { Phase::Loading };
         let ask = Ask::new(class).tag(tag);
         let ask = client.as_deref().map_or(ask, |client| ask.client(client_key(client)));
-        let live = Arc::new(LiveRequest::new(tag, id, client, class, phase));
+        let adapter = adapter.and_then(|adapter| instance.adapter_view(adapter));
+        let live = Arc::new(LiveRequest::new(tag, id, client, class, adapter, phase));
         let record = Record::new(Arc::clone(&instance), Arc::clone(&live), inner.epoch, inner.observer.clone());
         // Where the model was let go, or is about to be. Before the look at the queue, which may have no room.
         if !instance.is_loaded() || instance.is_going() {
@@ -247,7 +253,7 @@ impl Service {
     }
 
     /// Gives the rest of a request's life to a task of its own.
-    fn start_run(&self, place: QueuePlace, work: Work, adapter: Option<Adapter>, reply: Reply) {
+    fn start_run(&self, place: QueuePlace, work: Work, reply: Reply) {
         let inner = &self.inner;
         let QueuePlace { instance, live, record, acquire, deadline } = place;
         let run = Run {
@@ -256,7 +262,6 @@ impl Service {
             acquire,
             work: Some(work),
             reply,
-            adapter,
             deadline,
             stall_timeout: inner.limits.stall_timeout,
             shutdown: inner.end_requests.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::{AdapterSpec, Capabilities, ModelInfo, SavedStates};
+use backend::{Adapter, Capabilities, ModelInfo, SavedStates, Scale};
 use model_locks::LaneState;
 
 use crate::instance::{Instance, State};
@@ -37,13 +37,15 @@ pub struct ModelView {
     pub history: Vec<Outcome>,
 }
 
-/// An adapter of a model.
-#[derive(Debug, Clone, PartialEq)]
+/// An adapter of a model, or the one that a request has.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdapterView {
+    /// Its number, from 0.
+    pub number: u32,
     /// Its name: behind that of the model and a colon, it is asked for.
     pub name: String,
-    /// How strongly it is applied where a request does not say.
-    pub scale: f32,
+    /// How strongly it is applied: for this request, or where a request does not say.
+    pub scale: Scale,
 }
 
 /// How far one model is, in short.
@@ -67,6 +69,8 @@ pub struct ModelState {
     pub capabilities: Option<Capabilities>,
     /// Bytes of its weights, once loaded.
     pub weight_bytes: Option<u64>,
+    /// What is kept of conversations that made room for others.
+    pub saved_states: SavedStates,
 }
 
 /// Whether a model is loaded.
@@ -122,6 +126,8 @@ pub struct HolderView {
     pub waited: Duration,
     /// Tokens generated so far.
     pub tokens: u32,
+    /// The adapter that is at work for it.
+    pub adapter: Option<AdapterView>,
 }
 
 /// A request that waits.
@@ -137,10 +143,8 @@ pub struct WaiterView {
     pub class: Class,
     /// How long it has waited.
     pub age: Duration,
-}
-
-fn adapter_view(adapter: &AdapterSpec) -> AdapterView {
-    AdapterView { name: adapter.name.clone(), scale: adapter.scale.get() }
+    /// The adapter that will be at work for it.
+    pub adapter: Option<AdapterView>,
 }
 
 impl Instance {
@@ -157,6 +161,7 @@ impl Instance {
             queue_max: self.queue_max,
             capabilities: info.map(|info| info.capabilities),
             weight_bytes: info.map(|info| info.weight_bytes),
+            saved_states: self.saved_states(),
         }
     }
 
@@ -176,11 +181,22 @@ impl Instance {
             queue_max: self.queue_max,
             context_len: info.map(|info| info.context_len),
             capabilities: info.map(|info| info.capabilities),
-            adapters: self.spec.adapters.iter().map(adapter_view).collect(),
+            adapters: self.adapters(),
             saved_states: self.saved_states(),
             granted_total: snapshot.granted_total,
             history: self.history.to_vec(),
         }
+    }
+
+    /// The adapter that a request has, if the model has one of this number.
+    pub(crate) fn adapter_view(&self, Adapter { number, scale }: Adapter) -> Option<AdapterView> {
+        let spec = self.spec.adapters.get(number as usize)?;
+        Some(AdapterView { number, name: spec.name.clone(), scale })
+    }
+
+    fn adapters(&self) -> Vec<AdapterView> {
+        let own = self.spec.adapters.iter().zip(0..).map(|(spec, number)| Adapter { number, scale: spec.scale });
+        own.filter_map(|adapter| self.adapter_view(adapter)).collect()
     }
 
     fn info(&self) -> Option<ModelInfo> {
@@ -206,6 +222,7 @@ impl Instance {
             client: live.client.clone(),
             class: live.class,
             age: live.arrived.elapsed(),
+            adapter: live.adapter.clone(),
         })
     }
 
@@ -234,6 +251,7 @@ impl Instance {
             age: grant.at.elapsed(),
             waited: grant.at.duration_since(live.arrived),
             tokens: live.tokens(),
+            adapter: live.adapter.clone(),
         })
     }
 }

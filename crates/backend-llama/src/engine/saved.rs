@@ -19,13 +19,15 @@ use super::cache::{Cache, Reuse};
 pub(crate) struct SavedCounts {
     bytes: AtomicU64,
     restored: AtomicU64,
+    evicted: AtomicU64,
 }
 
 impl SavedCounts {
     /// What they told.
     pub(crate) fn told(&self) -> SavedStates {
-        let [bytes, restored] = [&self.bytes, &self.restored].map(|count| count.load(Ordering::Relaxed));
-        SavedStates { bytes, restored }
+        let all = [&self.bytes, &self.restored, &self.evicted];
+        let [bytes, restored, evicted] = all.map(|count| count.load(Ordering::Relaxed));
+        SavedStates { bytes, restored, evicted }
     }
 
     /// Something was brought back.
@@ -98,6 +100,7 @@ impl<S: InMemory> Saved<S> {
         while self.bytes + new.n_bytes() > self.bytes_max {
             let Some(oldest) = self.kept.pop_front() else { return };
             self.set_bytes(self.bytes - oldest.n_bytes());
+            self.counts.evicted.fetch_add(1, Ordering::Relaxed);
         }
         self.set_bytes(self.bytes + new.n_bytes());
         self.kept.push_back(new);
@@ -197,8 +200,10 @@ mod tests {
         beside.clear();
         assert_eq!(counts.told().bytes, 200);
         assert_eq!(found(&mut saved, &[1, 1, 1, 1, 9], None), Some("a"));
+        assert_eq!(counts.told().evicted, 0, "neither who is forgotten nor who is taken out made room for anybody");
         saved.keep(cache([3, 3, 3, 3]), None, State("c"));
         assert_eq!(found(&mut saved, &[2, 2, 2, 2, 9], None), None, "b was the oldest");
+        assert_eq!(counts.told().evicted, 1);
         assert_eq!(found(&mut saved, &[1, 1, 1, 1, 9], None), Some("a"));
         assert_eq!(found(&mut saved, &[3, 3, 3, 3, 9], None), Some("c"));
         // To ask whether it is there counts as well.

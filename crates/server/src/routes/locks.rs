@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use serving::{HolderView, LaneView, ModelView, Outcome, WaiterView};
+use serving::{AdapterView, HolderView, LaneView, ModelView, Outcome, WaiterView};
 
 use crate::state::App;
 use crate::wire::names::{class_name, state_name};
@@ -55,6 +55,7 @@ struct Holder {
     phase: &'static str,
     tokens: u32,
     waited_ms: f64,
+    adapter: Option<AppliedAdapter>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -64,6 +65,14 @@ struct Waiter {
     client: Option<String>,
     class: &'static str,
     age_ms: f64,
+    adapter: Option<AppliedAdapter>,
+}
+
+/// The adapter that a request has.
+#[derive(Serialize, utoipa::ToSchema)]
+struct AppliedAdapter {
+    name: String,
+    scale: f32,
 }
 
 /// One hold that is over. Two holds of one lane overlap if one's `granted_ms` is before the other's `released_ms`
@@ -80,6 +89,13 @@ struct Hold {
     granted_ms: Option<f64>,
     released_ms: Option<f64>,
     tokens: u32,
+    /// Tokens of the prompt that the engine remembered; this and the next two are told of answers that came to their end.
+    cached_tokens: u32,
+    /// Tokens that the engine guessed and computed along.
+    drafted_tokens: u32,
+    /// Those of them that became part of the answer.
+    accepted_tokens: u32,
+    adapter: Option<AppliedAdapter>,
     outcome: &'static str,
     phase: &'static str,
 }
@@ -121,6 +137,7 @@ impl From<HolderView> for Holder {
             phase: holder.phase.as_str(),
             tokens: holder.tokens,
             waited_ms: millis(holder.waited),
+            adapter: holder.adapter.map(AppliedAdapter::from),
         }
     }
 }
@@ -133,7 +150,14 @@ impl From<WaiterView> for Waiter {
             client: waiter.client,
             class: class_name(waiter.class),
             age_ms: millis(waiter.age),
+            adapter: waiter.adapter.map(AppliedAdapter::from),
         }
+    }
+}
+
+impl From<AdapterView> for AppliedAdapter {
+    fn from(AdapterView { name, scale, .. }: AdapterView) -> Self {
+        Self { name, scale: scale.get() }
     }
 }
 
@@ -150,6 +174,10 @@ impl From<Outcome> for Hold {
             lane: outcome.lane,
             class: class_name(outcome.class),
             tokens: outcome.tokens,
+            cached_tokens: outcome.cached_tokens,
+            drafted_tokens: outcome.drafted_tokens,
+            accepted_tokens: outcome.accepted_tokens,
+            adapter: outcome.adapter.map(AppliedAdapter::from),
             outcome: outcome.ended.as_str(),
             phase: outcome.phase.as_str(),
         }

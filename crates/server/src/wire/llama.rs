@@ -136,13 +136,15 @@ pub(crate) struct SavedState {
     pub(crate) bytes: u64,
     /// How often something was brought back since the model was loaded.
     pub(crate) restored: u64,
+    /// How many went since then to make room for others.
+    pub(crate) evicted: u64,
 }
 
 /// An adapter of a model, in the answers of `GET /lora-adapters` and `GET /props`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct LoraAdapter {
     /// Its number, for `lora`.
-    pub(crate) id: usize,
+    pub(crate) id: u32,
     /// Its name: behind that of the model and a colon, it is asked for.
     pub(crate) name: String,
     /// Where it lies is nobody's business.
@@ -186,7 +188,24 @@ pub(crate) struct Slot {
     pub(crate) n_ctx: u32,
     pub(crate) speculative: bool,
     pub(crate) is_processing: bool,
+    /// Of the request that holds the lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) params: Option<SlotParams>,
     pub(crate) next_token: NextToken,
+}
+
+/// What a request asks for, in the answer of `GET /slots`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct SlotParams {
+    /// The adapter that is at work for it, if any.
+    pub(crate) lora: Vec<AppliedLora>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct AppliedLora {
+    /// Its number.
+    pub(crate) id: u32,
+    pub(crate) scale: f32,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -1,8 +1,11 @@
 //! Adapters: asked for by name or by number, told by every listing, and never another request's.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use server::mock::{Mock, Script};
+use tokio::time::sleep;
 
 use crate::support::{Answer, chat, mock, post, send};
 
@@ -131,6 +134,43 @@ async fn every_listing_tells_of_adapters() {
     assert_eq!(get(&mock, "/lora-adapters").await.json(), expected);
     assert_eq!(get(&mock, "/lora-adapters?model=medium").await.json()[0]["name"], "tune");
     assert_eq!(get(&mock, "/lora-adapters?model=none").await.status, 404);
+}
+
+/// Method: one holds the lane with one adapter, behind it wait one with another, at half its strength, and one with none: an
+/// adapter at 0 is none. Each is shown while it waits, while it holds the lane, after that, and in the metrics.
+#[tokio::test(start_paused = true)]
+async fn the_adapter_of_a_request_is_shown_while_it_waits_and_holds_and_afterwards() {
+    let mock = mock(&SCRIPT.replace("prefix_cache = true", "time_per_token = \"10ms\""));
+    let first = tokio::spawn(post_to(mock.clone(), asking("fast:tone", &json!(null))));
+    sleep(Duration::from_millis(1)).await;
+    let second = tokio::spawn(post_to(mock.clone(), asking("fast", &json!([{"id": 1, "scale": 0.5}]))));
+    sleep(Duration::from_millis(1)).await;
+    let third = tokio::spawn(post_to(mock.clone(), asking("fast", &json!([{"id": 1, "scale": 0}]))));
+    sleep(Duration::from_millis(1)).await;
+
+    let (tone, law) = (json!({"name": "tone", "scale": 1.0}), json!({"name": "law", "scale": 0.5}));
+    let lock = get(&mock, "/locks").await.json()["models"][0].clone();
+    let shown = [&lock["lanes"][0]["holder"], &lock["waiting"][0], &lock["waiting"][1]].map(|r| r["adapter"].clone());
+    assert_eq!(shown, [tone.clone(), law.clone(), json!(null)], "{lock}");
+    let slots = get(&mock, "/slots?model=fast").await.json();
+    assert_eq!(slots[0]["params"], json!({"lora": [{"id": 0, "scale": 1.0}]}), "{slots}");
+
+    for answered in [first, second, third] {
+        assert_eq!(answered.await.unwrap().status, 200);
+    }
+    let history = get(&mock, "/locks").await.json()["models"][0]["history"].clone();
+    let shown: Vec<_> = history.as_array().unwrap().iter().map(|hold| hold["adapter"].clone()).collect();
+    assert_eq!(shown, [tone, law, json!(null)]);
+    assert_eq!(get(&mock, "/slots?model=fast").await.json()[0].get("params"), None);
+    let page = get(&mock, "/metrics").await.text;
+    let counted: Vec<_> = page.lines().filter(|line| line.starts_with("edison_adapter_requests_total")).collect();
+    let of = |adapter: &str| format!("edison_adapter_requests_total{{model=\"fast\",adapter=\"{adapter}\"}} 1");
+    assert_eq!(counted.len(), 2, "nothing is counted of those without: {counted:?}");
+    assert!(counted.contains(&of("tone").as_str()) && counted.contains(&of("law").as_str()), "{counted:?}");
+}
+
+async fn post_to(mock: Mock, body: Value) -> Answer {
+    post(&mock, &[], &body).await
 }
 
 /// What was computed with one adapter is not used again with another.

@@ -2,12 +2,16 @@
 //! nothing in it that it does not tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use backend::{CallPart, Token};
+use backend::{AdapterSpec, CallPart, ModelSource, ModelSpec, Scale, Token};
 use backend_mock::{Fault, ModelScript, Reply};
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use server::HttpLimits;
+use server::{AppOptions, HttpLimits};
+use serving::{ModelConfig, Service, ServiceConfig};
+use tokio::time::sleep;
 
 use super::fake::{Fake, likely};
 use super::support::{Answer, Server};
@@ -293,6 +297,34 @@ async fn every_answer_is_as_described() {
     assert!(description.objections.is_empty(), "{}", description.objections.join("\n"));
     let unseen: Vec<_> = answers.filter(|answer| !description.seen.contains(answer)).collect();
     assert!(unseen.is_empty(), "nobody asked for {unseen:?}");
+}
+
+/// Method: one holds a lane with an adapter and one waits with it, so that all is there that can be shown of them.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_is_held_and_waited_for_is_as_described() {
+    let source = ModelSource::File("tone.gguf".into());
+    let adapters = vec![AdapterSpec { name: "tone".into(), source, scale: Scale::ONE }];
+    let spec = ModelSpec { adapters, ..ModelSpec::new("m", ModelSource::File("m.gguf".into())) };
+    let config = ServiceConfig { models: vec![ModelConfig::new(spec)], ..ServiceConfig::default() };
+    let service = Service::start(config, Arc::new(versatile())).expect("a consistent configuration");
+    service.loaded().await;
+    let server = Server { service, options: AppOptions::default() };
+    let mut description = Description::of(&server).await;
+    let body = json!({"model": "m:tone", "messages": [{"role": "user", "content": "hi"}]});
+    let ask = || server.connect().post("/v1/chat/completions", "", &body);
+    assert_eq!(ask().await.status, 200);
+    let looks = async {
+        sleep(Duration::from_millis(1)).await;
+        for path in ["/locks", "/slots"] {
+            let answer = Answer::read(&server.connect().ask("GET", path).await);
+            assert!(answer.body.contains("\"scale\":1.0"), "{}", answer.body);
+            description.hold("get", path, &answer);
+        }
+        let locks = server.service.models();
+        assert!(locks[0].lanes[0].holder.is_some() && locks[0].waiting.len() == 1, "{locks:?}");
+    };
+    tokio::join!(ask(), ask(), looks);
+    assert!(description.objections.is_empty(), "{}", description.objections.join("\n"));
 }
 
 /// What goes wrong under way is an event of the form that is told, too, and what is refused has its own.

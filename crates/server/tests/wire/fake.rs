@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use backend::{
     Backend, Candidate, Capabilities, Chat, Embedding, EncodedPrompt, Event, EventStream, Finish, FinishReason,
     GenerateError, GenerateRequest, Lane, LaneBroken, LoadError, LoadProgress, LoadedModel, ModelInfo, ModelSpec,
-    Prompt, PromptEncoder, PromptError, Token, TokenId, TokenLogprob, Usage,
+    Prompt, PromptEncoder, PromptError, SavedStates, Token, TokenId, TokenLogprob, Usage,
 };
 use futures_util::stream::{self, StreamExt};
 
@@ -24,6 +24,10 @@ pub(crate) struct Fake {
     pub(crate) capabilities: Capabilities,
     /// Bytes of prompt and tokens of answer together; 64 by default.
     pub(crate) context_len: u32,
+    /// Tokens that it says it guessed for each answer, and of these, were right; none by default.
+    pub(crate) drafts: (u32, u32),
+    /// What it says it keeps; nothing by default.
+    pub(crate) saved_states: SavedStates,
     /// What reached the lanes.
     pub(crate) asked: Arc<Mutex<Vec<GenerateRequest>>>,
 }
@@ -36,6 +40,8 @@ impl Fake {
             time_per_token,
             capabilities: Capabilities::ALL,
             context_len: 64,
+            drafts: (0, 0),
+            saved_states: SavedStates::default(),
             asked: Arc::default(),
         }
     }
@@ -67,7 +73,8 @@ impl Backend for Fake {
         let (capabilities, context_len) = (self.capabilities, self.context_len);
         let info = ModelInfo { context_len, parameters: 7, weight_bytes: 9, capabilities };
         let lanes = (0..spec.lanes).map(|_| Box::new(self.clone()) as Box<dyn Lane>).collect();
-        Ok(LoadedModel { info, encoder: Arc::new(Bytes { context_len }), lanes })
+        let encoder = Arc::new(Bytes { context_len, saved_states: self.saved_states });
+        Ok(LoadedModel { info, encoder, lanes })
     }
 }
 
@@ -82,7 +89,9 @@ impl Lane for Fake {
             false => FinishReason::Stop,
         };
         let completion_tokens = tokens.len() as u32;
-        let usage = Usage { prompt_tokens: total, cached_tokens: 1, completion_tokens, ..Usage::default() };
+        let (drafted_tokens, accepted_tokens) = self.drafts;
+        let usage =
+            Usage { prompt_tokens: total, cached_tokens: 1, completion_tokens, drafted_tokens, accepted_tokens };
         self.asked.lock().expect("nobody panicked").push(request);
         let events = [Event::Prompt { processed: total, total }]
             .into_iter()
@@ -118,6 +127,7 @@ impl Lane for Fake {
 /// Every byte is a token. Conversations are rendered with a line for each message.
 struct Bytes {
     context_len: u32,
+    saved_states: SavedStates,
 }
 
 impl Bytes {
@@ -145,6 +155,10 @@ impl PromptEncoder for Bytes {
             }
             _ => Ok(EncodedPrompt { prompt, tokens }),
         }
+    }
+
+    fn saved_states(&self) -> SavedStates {
+        self.saved_states
     }
 
     async fn render(&self, chat: Chat) -> Result<String, PromptError> {

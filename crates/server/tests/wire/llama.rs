@@ -53,7 +53,7 @@ async fn props_and_slots_show_a_model_and_its_lanes() {
         let (status, slots) = get(path).await;
         let expected = json!([{
             "id": 0, "id_task": 1, "n_ctx": 4096, "speculative": false, "is_processing": true,
-            "next_token": {"has_next_token": true, "n_decoded": 2},
+            "params": {"lora": []}, "next_token": {"has_next_token": true, "n_decoded": 2},
         }]);
         assert_eq!((status.as_str(), slots), ("200", expected), "{path}");
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{ModelSource, ModelSpec};
+use backend::{Backend, ModelSource, ModelSpec, SavedStates};
 use backend_mock::{MockBackend, MockConfig, ModelScript};
 use serde_json::{Value, json};
 use server::{AppOptions, HttpLimits, Metrics};
 use serving::{ModelConfig, Service, ServiceConfig};
 
-use super::support::{Server, hundred_ms};
+use super::fake::Fake;
+use super::support::{Answer, Server, hundred_ms};
 
 fn chat(stream: bool) -> Value {
     json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
@@ -85,16 +86,27 @@ fn value(page: &str, name: &str) -> Option<f64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// Method: one request is answered, one is refused by its prompt, and one holds the lane while another waits.
-#[tokio::test(start_paused = true)]
-async fn metrics_tell_queues_waits_holds_and_tokens_of_every_model() {
-    let mock = MockBackend::new(MockConfig::default().with_model("m", hundred_ms()));
+/// A server that counts, over this engine.
+async fn counting(engine: impl Backend) -> Server {
     let model = ModelConfig::new(ModelSpec::new("m", ModelSource::File("m.gguf".into())));
     let config = ServiceConfig { models: vec![model], ..ServiceConfig::default() };
     let metrics = Metrics::default();
-    let service = Service::start_observed(config, Arc::new(mock), metrics.observer()).expect("consistent");
+    let service = Service::start_observed(config, Arc::new(engine), metrics.observer()).expect("consistent");
     service.loaded().await;
-    let server = Server { service, options: AppOptions { metrics, ..AppOptions::default() } };
+    Server { service, options: AppOptions { metrics, ..AppOptions::default() } }
+}
+
+fn assert_values(page: &str, expected: &[(&str, f64)]) {
+    for (name, expected) in expected {
+        let found = value(page, name).unwrap_or_else(|| panic!("{name} is not in {page}"));
+        assert!((found - expected).abs() < 1e-9, "{name}: {found} instead of {expected}");
+    }
+}
+
+/// Method: one request is answered, one is refused by its prompt, and one holds the lane while another waits.
+#[tokio::test(start_paused = true)]
+async fn metrics_tell_queues_waits_holds_and_tokens_of_every_model() {
+    let server = counting(MockBackend::new(MockConfig::default().with_model("m", hundred_ms()))).await;
     assert_eq!(server.connect().post("/v1/chat/completions", "", &chat(false)).await.status, 200);
     assert_eq!(server.connect().post("/v1/chat/completions", "", &json!({})).await.status, 400);
     let mut clients = [server.connect(), server.connect()];
@@ -105,7 +117,7 @@ async fn metrics_tell_queues_waits_holds_and_tokens_of_every_model() {
     let page = server.connect().ask("GET", "/metrics").await;
     assert!(page.contains("content-type: application/openmetrics-text; version=1.0.0"), "{page}");
     assert!(page.ends_with("# EOF\n"), "{page}");
-    for (name, expected) in [
+    let expected = [
         ("edison_requests_total{model=\"m\",class=\"normal\",outcome=\"finished\"}", 1.0),
         ("edison_grants_total{model=\"m\"}", 1.0),
         ("edison_request_wait_seconds_count{model=\"m\",class=\"normal\"}", 1.0),
@@ -119,11 +131,45 @@ async fn metrics_tell_queues_waits_holds_and_tokens_of_every_model() {
         ("edison_lanes{model=\"m\",state=\"free\"}", 0.0),
         ("edison_model_ready{model=\"m\"}", 1.0),
         ("edison_http_responses_total{status=\"400\"}", 1.0),
-    ] {
-        let found = value(&page, name).unwrap_or_else(|| panic!("{name} is not in {page}"));
-        assert!((found - expected).abs() < 1e-9, "{name}: {found} instead of {expected}");
-    }
+        ("edison_draft_tokens_total{model=\"m\"}", 0.0),
+        ("edison_saved_states_bytes{model=\"m\"}", 0.0),
+    ];
+    assert_values(&page, &expected);
     assert!(value(&page, "edison_prompt_tokens_total{model=\"m\"}") > Some(0.0), "{page}");
+}
+
+/// Method: an engine that says how much it guessed and keeps. Two are answered and one leaves in the middle, of whom it does
+/// not say. Then the model is let go, and whatever was kept with it.
+#[tokio::test(start_paused = true)]
+async fn what_an_engine_spared_itself_is_told_in_metrics_and_by_each_hold() {
+    let saved_states = SavedStates { bytes: 4096, restored: 3, evicted: 2 };
+    let server = counting(Fake { drafts: (7, 5), saved_states, ..Fake::saying(&["a", "b", "c"]) }).await;
+    for _ in 0..2 {
+        assert_eq!(server.connect().post("/v1/chat/completions", "", &chat(false)).await.status, 200);
+    }
+    let mut leaver = server.connect();
+    leaver.chat(true).await;
+    leaver.read_until("\"a\"").await;
+    drop(leaver);
+    server.at_rest().await;
+    let page = server.connect().ask("GET", "/metrics").await;
+    let expected = [
+        ("edison_cached_prompt_tokens_total{model=\"m\"}", 2.0),
+        ("edison_draft_tokens_total{model=\"m\"}", 14.0),
+        ("edison_draft_accepted_tokens_total{model=\"m\"}", 10.0),
+        ("edison_saved_states_bytes{model=\"m\"}", 4096.0),
+        ("edison_saved_states_restored_total{model=\"m\"}", 3.0),
+        ("edison_saved_states_evicted_total{model=\"m\"}", 2.0),
+    ];
+    assert_values(&page, &expected);
+    let locks = Answer::read(&server.connect().ask("GET", "/locks").await).json();
+    let told = |hold: &Value| ["cached_tokens", "drafted_tokens", "accepted_tokens"].map(|name| hold[name].clone());
+    let holds: Vec<_> = locks["models"][0]["history"].as_array().expect("holds").iter().map(told).collect();
+    assert_eq!(holds, [[1, 7, 5], [1, 7, 5], [0, 0, 0]].map(|hold| hold.map(Value::from)));
+    let props = Answer::read(&server.connect().ask("GET", "/props").await).json();
+    assert_eq!(props["saved_states"], json!({"bytes": 4096, "restored": 3, "evicted": 2}));
+    server.service.unload("m").await.expect("it can be let go");
+    assert_values(&server.connect().ask("GET", "/metrics").await, &[("edison_saved_states_bytes{model=\"m\"}", 0.0)]);
 }
 
 /// What EDISON's page formats without looking: five numbers.

@@ -14,7 +14,11 @@ use serving::{Ended, LoadState, ModelConfig, Outcome, Phase, Progress, Refusal, 
 use crate::mocks::{MockEngine, MockLane, OneToken, request, service, spec, with_lane};
 
 pub(crate) fn answer(text: &str) -> EventStream<'static> {
-    let usage = Usage { prompt_tokens: 1, cached_tokens: 0, completion_tokens: 1, ..Usage::default() };
+    answer_at(text, Usage { prompt_tokens: 1, cached_tokens: 0, completion_tokens: 1, ..Usage::default() })
+}
+
+/// The same at this cost.
+pub(crate) fn answer_at(text: &str, usage: Usage) -> EventStream<'static> {
     Box::pin(stream::iter([
         Ok(Event::Prompt { processed: 1, total: 1 }),
         Ok(Event::Token(Token::text(text))),

@@ -45,7 +45,11 @@ pub(crate) fn spec() -> ModelSpec {
 }
 
 pub(crate) fn service(engine: MockEngine) -> Service {
-    let config = ServiceConfig { models: vec![ModelConfig::new(spec())], ..ServiceConfig::default() };
+    service_of(spec(), engine)
+}
+
+fn service_of(spec: ModelSpec, engine: MockEngine) -> Service {
+    let config = ServiceConfig { models: vec![ModelConfig::new(spec)], ..ServiceConfig::default() };
     Service::start(config, Arc::new(engine)).expect("a consistent configuration")
 }
 
@@ -56,12 +60,17 @@ pub(crate) fn with_lane(lane: MockLane) -> Service {
 
 /// The same with an encoder of one's own.
 pub(crate) fn with_lane_and_encoder(lane: MockLane, encoder: Arc<dyn PromptEncoder>) -> Service {
+    with_spec(spec(), lane, encoder)
+}
+
+/// The same with a word about the model.
+pub(crate) fn with_spec(spec: ModelSpec, lane: MockLane, encoder: Arc<dyn PromptEncoder>) -> Service {
     let mut engine = MockEngine::new();
     engine.expect_load().return_once(move |_, _| {
         let info = ModelInfo { context_len: 8, parameters: 0, weight_bytes: 0, capabilities: Capabilities::default() };
         Ok(LoadedModel { info, encoder, lanes: vec![Box::new(lane)] })
     });
-    service(engine)
+    service_of(spec, engine)
 }
 
 pub(crate) fn request(id: &str) -> Request {

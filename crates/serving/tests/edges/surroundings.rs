@@ -1,17 +1,23 @@
 //! Foreign code beside the engine: a log that panics, an encoder that takes for ever.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backend::{EncodedPrompt, Prompt, PromptEncoder, PromptError, Token};
-use serving::{Ended, Phase, Progress};
+use backend::{
+    AdapterSpec, EncodedPrompt, ModelSource, ModelSpec, Prompt, PromptEncoder, PromptError, Scale, Token, Usage,
+};
+use serving::{Ended, Phase, Progress, Request};
 use tokio::time::sleep;
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::mocked_backend::answer;
-use crate::mocks::{MockLane, request, with_lane, with_lane_and_encoder};
+use crate::mocked_backend::{answer, answer_at};
+use crate::mocks::{MockLane, OneToken, request, spec, with_lane, with_lane_and_encoder, with_spec};
+use crate::played::finish;
 
 /// A log whose output is gone, and which panics about it.
 struct Panics;
@@ -50,6 +56,65 @@ async fn a_log_that_panics_costs_neither_the_outcome_nor_the_lane() {
     let model = service.models().remove(0);
     assert_eq!(model.history.len(), 2);
     assert_eq!(model.lanes[0].state, "free");
+}
+
+/// The fields of one line.
+type Line = BTreeMap<&'static str, String>;
+
+/// A log that keeps what it is told.
+#[derive(Clone, Default)]
+struct Keeps(Arc<Mutex<Vec<Line>>>);
+
+struct Fields<'a>(&'a mut Line);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+impl Subscriber for Keeps {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::new();
+        event.record(&mut Fields(&mut line));
+        self.0.lock().expect("nobody panicked").push(line);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Method: one with an adapter, of which the engine remembered and guessed something, and one with nothing of it.
+#[tokio::test(start_paused = true)]
+async fn the_line_of_a_request_tells_its_adapter_and_what_the_engine_spared_itself() {
+    let log = Keeps::default();
+    let _log = tracing::subscriber::set_default(log.clone());
+    let mut lane = MockLane::new();
+    let usage = Usage { cached_tokens: 3, drafted_tokens: 7, accepted_tokens: 0, ..Usage::default() };
+    lane.expect_generate().times(1).return_once(move |_| answer_at("fine", usage));
+    lane.expect_generate().times(1).return_once(|_| answer("fine"));
+    lane.expect_quiesce().returning(|| ());
+    let source = ModelSource::Embedded(b"adapter");
+    let adapters = vec![AdapterSpec { name: "tone".into(), source, scale: Scale::ONE }];
+    let service = with_spec(ModelSpec { adapters, ..spec() }, lane, Arc::new(OneToken));
+    for model in ["m:tone", "m"] {
+        finish(service.submit(Request { model: model.into(), ..request(model) }).expect("there is room")).await;
+    }
+    let lines = log.0.lock().expect("nobody panicked");
+    let ended: Vec<_> = lines.iter().filter(|line| line["message"] == "request ended").collect();
+    let names = ["model", "adapter", "cached_tokens", "drafted_tokens", "accepted_tokens"];
+    let told = |line: &Line| names.map(|name| line.get(name).cloned().unwrap_or_default());
+    assert_eq!(
+        ended.iter().map(|line| told(line)).collect::<Vec<_>>(),
+        [["\"m\"", "\"tone\"", "3", "7", "0"], ["\"m\"", "", "", "", ""],]
+    );
 }
 
 /// An encoder that never comes to an end.

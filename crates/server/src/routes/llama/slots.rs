@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use backend::Sampling;
+use backend::{Sampling, SavedStates};
 use serde::Deserialize;
-use serving::{AdapterView, LoadState, ModelView, Refusal};
+use serving::{AdapterView, HolderView, LoadState, ModelView, Refusal};
 
 use crate::error::ApiError;
 use crate::state::App;
 use crate::validate::BadRequest;
-use crate::wire::llama::{DefaultParams, DefaultSettings, LoraAdapter, Modalities, NextToken, Props, SavedState, Slot};
+use crate::wire::llama::{
+    AppliedLora, DefaultParams, DefaultSettings, LoraAdapter, Modalities, NextToken, Props, SavedState, Slot,
+    SlotParams,
+};
 
 /// Which model is meant; the first one where it is left out.
 #[derive(Debug, Default, Deserialize)]
@@ -41,7 +44,7 @@ pub(crate) async fn props(State(app): State<Arc<App>>, which: Asked) -> Result<J
         default_generation_settings: DefaultSettings { n_ctx, params },
         total_slots: model.lanes.len(),
         modalities: Modalities { vision: model.capabilities.is_some_and(|can| can.vision), audio: false },
-        saved_states: SavedState { bytes: model.saved_states.bytes, restored: model.saved_states.restored },
+        saved_states: saved_states(model.saved_states),
         model_alias: model.id,
         model_path: "",
         build_info: concat!("edison ", env!("CARGO_PKG_VERSION")),
@@ -56,8 +59,12 @@ pub(crate) async fn adapters(State(app): State<Arc<App>>, which: Asked) -> Resul
 }
 
 fn lora_adapters(adapters: Vec<AdapterView>) -> Vec<LoraAdapter> {
-    let numbered = adapters.into_iter().enumerate();
-    numbered.map(|(id, AdapterView { name, scale })| LoraAdapter { id, name, path: "", scale }).collect()
+    let lora = |AdapterView { number, name, scale }| LoraAdapter { id: number, name, path: "", scale: scale.get() };
+    adapters.into_iter().map(lora).collect()
+}
+
+fn saved_states(SavedStates { bytes, restored, evicted }: SavedStates) -> SavedState {
+    SavedState { bytes, restored, evicted }
 }
 
 /// The lanes, and how far whoever holds them is.
@@ -69,12 +76,19 @@ pub(crate) async fn slots(State(app): State<Arc<App>>, which: Asked) -> Result<J
         n_ctx,
         speculative: false,
         is_processing: lane.holder.is_some(),
+        params: lane.holder.as_ref().map(slot_params),
         next_token: NextToken {
             has_next_token: lane.holder.is_some(),
             n_decoded: lane.holder.map_or(0, |holder| holder.tokens),
         },
     };
     Ok(Json(model.lanes.into_iter().map(slot).collect()))
+}
+
+/// What the holder asks for, as far as it is shown: none of its words are.
+fn slot_params(holder: &HolderView) -> SlotParams {
+    let lora = |adapter: &AdapterView| AppliedLora { id: adapter.number, scale: adapter.scale.get() };
+    SlotParams { lora: holder.adapter.iter().map(lora).collect() }
 }
 
 /// The model that is meant, and its context.
