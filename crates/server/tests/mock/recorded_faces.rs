@@ -43,6 +43,12 @@ const UPSTREAM: &str = r#"
     [[rules]]
     when = { user = "busy", embedding = true }
     reply = [{ fault = { status = 503 } }, { embedding = [1.0, 0.0, 0.0] }]
+    [[rules]]
+    when = { user = "calm", rerank = true }
+    reply = { score = -0.1 }
+    [[rules]]
+    when = { user = "busy", rerank = true }
+    reply = [{ fault = { status = 503 } }, { score = 7.25 }]
 "#;
 
 /// Requests, in order: a path, and a body.
@@ -67,7 +73,23 @@ fn requests() -> Vec<(&'static str, Value)> {
             all.push(("/v1/embeddings", json!({"model": "fast", "input": input, "encoding_format": format})));
         }
     }
+    all.extend(rankings());
     all
+}
+
+/// Documents that are ranked under each name, all of them and the best, twice the same, with words that only the query tells
+/// apart.
+fn rankings() -> Vec<(&'static str, Value)> {
+    let rank = |query: &str, documents: &[&str], more: Value| {
+        let body = json!({"model": "fast", "query": query, "documents": documents});
+        with(body, more)
+    };
+    vec![
+        ("/v1/rerank", rank("a calm day", &["calm", "é other", "calm", "day"], json!({"return_documents": true}))),
+        ("/rerank", rank("tax", &["é other", "calm", "tax report"], json!({"top_n": 2}))),
+        ("/reranking", rank("tax", &["busy"], json!({}))),
+        ("/v1/rerank", rank("tax", &["busy", "taxi"], json!({"top_n": 1}))),
+    ]
 }
 
 fn with(mut body: Value, more: Value) -> Value {
@@ -203,10 +225,14 @@ async fn every_face_answers_from_its_recording_as_it_did() {
         assert_eq!(played.status.as_str(), status, "{path} {body}: {}", played.text);
         assert_eq!(said(&played.text), expected, "{path} {body}\n{recorded}");
     }
-    let other = json!({"model": "fast", "input": "never heard"});
-    let refused = send(&mock, Method::POST, "/v1/embeddings", &[], other.to_string()).await;
-    assert_eq!(refused.status, 400, "a recording is strict: {}", refused.text);
-    assert!(refused.text.contains("the closest is"), "{}", refused.text);
+    for (path, other) in [
+        ("/v1/embeddings", json!({"model": "fast", "input": "never heard"})),
+        ("/v1/rerank", json!({"model": "fast", "query": "never heard", "documents": ["calm"]})),
+    ] {
+        let refused = send(&mock, Method::POST, path, &[], other.to_string()).await;
+        assert_eq!(refused.status, 400, "a recording is strict: {}", refused.text);
+        assert!(refused.text.contains("the closest is"), "{}", refused.text);
+    }
 }
 
 /// The body of an answer over a connection of its own.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::face::Face;
 use super::heard::Heard;
 use super::question::Question;
-use super::{edison, embeddings, messages, openai, responses};
+use super::{edison, embeddings, messages, openai, rerank, responses};
 
 /// An answer on its way to the client.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Answer {
 pub(super) struct Exchange {
     /// The model that the script needs.
     pub(super) model: String,
-    /// For each choice, or each vector; behind them for the call that planned it, where there was one.
+    /// For each choice, or each vector or score; behind them for the call that planned it, where there was one.
     pub(super) rules: Vec<Rule>,
 }
 
@@ -91,8 +91,8 @@ impl Answer {
             Face::Messages => self.blocks.event(heard, event),
             Face::Responses => responses::event(heard, event),
             Face::Edison => self.told.event(heard, &self.name, event),
-            // Never comes as a stream.
-            Face::Embeddings => {}
+            // Never come as a stream.
+            Face::Embeddings | Face::Rerank => {}
         }
     }
 
@@ -104,7 +104,8 @@ impl Answer {
             Face::Messages => messages::whole(heard, body),
             Face::Responses => responses::whole(heard, body),
             Face::Edison => self.told.whole(heard, body),
-            Face::Embeddings => {}
+            // Read at once, see `replies`.
+            Face::Embeddings | Face::Rerank => {}
         }
         heard.complete();
     }
@@ -134,10 +135,11 @@ impl Answer {
         if !self.is_stream {
             let body: Value =
                 serde_json::from_slice(&self.unread).map_err(|error| format!("it is no JSON: {error}"))?;
-            if self.question.face == Face::Embeddings {
-                return embeddings::replies(&body, n, took);
+            match self.question.face {
+                Face::Embeddings => return embeddings::replies(&body, n, took),
+                Face::Rerank => return rerank::replies(&body, n, took),
+                Face::Chat | Face::Completions | Face::Messages | Face::Responses | Face::Edison => self.whole(&body),
             }
-            self.whole(&body);
         }
         self.told.objection()?;
         let heard = std::mem::replace(&mut self.heard, Heard::new(self.asked, false, Vec::new()));

@@ -15,6 +15,8 @@ pub(super) enum Face {
     Responses,
     /// `/v1/embeddings`.
     Embeddings,
+    /// `/v1/rerank`, also under llama-server's names.
+    Rerank,
     /// `/chat` and `/chat/stream`.
     Edison,
 }
@@ -31,6 +33,7 @@ impl Face {
             "/v1/messages" => Self::Messages,
             "/v1/responses" => Self::Responses,
             "/v1/embeddings" => Self::Embeddings,
+            "/v1/rerank" | "/rerank" | "/reranking" => Self::Rerank,
             "/chat" | "/chat/stream" => Self::Edison,
             _ => return None,
         })

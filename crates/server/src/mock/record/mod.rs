@@ -11,6 +11,7 @@ mod heard;
 mod messages;
 mod openai;
 mod question;
+mod rerank;
 mod responses;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ pub(super) struct Question {
     pub(super) face: Face,
     /// The model that was asked for. EDISON's clients name none.
     pub(super) model: Option<String>,
-    /// What each choice of the answer is an answer to, or each vector, by its index.
+    /// What each choice of the answer is an answer to, or each vector or score, by its index.
     pub(super) whens: Vec<When>,
     /// Choices of each prompt.
     pub(super) per_prompt: usize,
@@ -66,6 +66,13 @@ impl Question {
                 let model = Some(asked.model);
                 let when = |text| When { embedding: true, ..of(model.clone(), text) };
                 let whens = texts(asked.inputs)?.into_iter().map(when).collect();
+                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new() })
+            }
+            Face::Rerank => {
+                let asked = validate::rerank(body).map_err(refused)?;
+                let (model, query) = (Some(asked.model), Some(asked.query.to_string()));
+                let when = |text| When { rerank: true, system: query.clone(), ..of(model.clone(), text) };
+                let whens = asked.documents.into_iter().map(when).collect();
                 Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new() })
             }
             Face::Edison => {
