@@ -62,11 +62,13 @@ fn of(model: &LlamaModel, spec: &ModelSpec) -> MemoryEstimate {
     let (lanes, replicas) = (u64::from(spec.lanes), u64::from(spec.tuning.replicas));
     let step = u64::from(spec.tuning.step_tokens) + lanes - 1;
     let vocabulary = u64::try_from(model.n_vocab()).unwrap_or(0);
+    // The logits that each lane keeps of its prompt; those of a draft and the token before it, while it is compared.
+    let drafts = u64::from(spec.tuning.draft_tokens);
+    let kept = lanes * if drafts > 0 { 1 + drafts + 1 } else { 1 };
     MemoryEstimate {
         weights: model.size(),
         cache: per_token * u64::from(context_len(spec, model)) * lanes * replicas + saved_bytes(spec) as u64 * replicas,
-        // Beside a step, the logits that each lane keeps of its prompt.
-        compute: (step * (vocabulary + ROWS * width) + lanes * vocabulary) * NUMBER * replicas,
+        compute: (step * (vocabulary + ROWS * width) + kept * vocabulary) * NUMBER * replicas,
     }
 }
 

@@ -118,6 +118,11 @@ async fn the_memory_of_a_model_is_estimated_before_it_is_loaded() {
     };
     let (one, lane_more, token_more) = (compute(1, 64).await, compute(2, 64).await, compute(1, 65).await);
     assert!(lane_more - token_more >= 256 * 4, "{one} {lane_more} {token_more}");
+    // Four tokens of a draft and the one before them, each with 260 logits of four bytes.
+    let mut drafting = support::spec(support::fast());
+    drafting.tuning.draft_tokens = 4;
+    let drafting = backend.estimate(&drafting).await.expect("it is a model").expect("it is a file").compute;
+    assert_eq!(drafting - one, 5 * 260 * 4);
     spec.source = ModelSource::File("/nowhere.gguf".into());
     assert!(backend.estimate(&spec).await.is_err());
 }
