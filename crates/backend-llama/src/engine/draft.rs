@@ -33,8 +33,9 @@ pub(super) struct Drafter {
     pub(super) doubted: Option<Vec<f32>>,
     /// Set where the engine has no room for drafts.
     pub(super) is_off: bool,
-    /// Tokens that were drafted and whose logits were looked at, and those of them that were chosen.
+    /// Tokens of the drafts from whose logits choices were to be made, as [`Usage`](backend::Usage) has them.
     pub(super) n_drafted: usize,
+    /// Those of them that were chosen.
     pub(super) n_accepted: usize,
 }
 
@@ -62,6 +63,26 @@ impl Drafter {
             is_off: false,
             n_drafted: 0,
             n_accepted: 0,
+        }
+    }
+
+    /// What the next draft would be good for, of lengths of which `verdict` is known; `None` where none is wanted. The
+    /// cache holds `n_computed` tokens; a choice that differences must not change is to be ahead by `ahead`, which can be
+    /// told where the answer `is_steady`.
+    pub(super) fn judge(&self, n_computed: usize, is_steady: bool, verdict: Verdict, ahead: f32) -> Option<Verdict> {
+        // The same draft after a doubt would be doubted again, and again; first comes what plain steps choose.
+        if self.is_off || self.comparison.is_some() || self.doubted.is_some() {
+            return None;
+        }
+        let is_exact = self.n_exact == n_computed;
+        match verdict {
+            // What is compared has to begin from the same bits.
+            Verdict::Compare => is_exact.then_some(Verdict::Compare),
+            Verdict::Equal if is_exact => Some(Verdict::Equal),
+            // Equal steps after other bits give other bits.
+            Verdict::Equal => is_steady.then_some(Verdict::Ahead(ahead)),
+            Verdict::Ahead(by) => is_steady.then_some(Verdict::Ahead(by)),
+            Verdict::Useless => None,
         }
     }
 
@@ -109,7 +130,7 @@ fn guess(tokens: &[LlamaToken], n_match: usize, len: usize) -> Option<Vec<LlamaT
 mod tests {
     use llama_cpp_2::token::LlamaToken;
 
-    use super::{Drafter, MATCH_MAX, MATCH_MIN, guess};
+    use super::{Drafter, MATCH_MAX, MATCH_MIN, Verdict, guess};
 
     fn tokens(text: &str) -> Vec<LlamaToken> {
         text.bytes().map(|byte| LlamaToken::new(byte.into())).collect()
@@ -149,6 +170,21 @@ mod tests {
         with_picture.extend([LlamaToken::new(i32::MIN); 4]);
         with_picture.extend(tokens("or seen: "));
         assert_eq!(guess(&with_picture, 4, 3), None);
+    }
+
+    /// What was drafted at lengths where bits differ stays in the cache when lengths come at which they do not.
+    #[test]
+    fn equal_steps_after_other_bits_are_not_taken_for_plain_ones() {
+        let mut drafter = Drafter::new(8, 10);
+        assert_eq!(drafter.judge(10, false, Verdict::Equal, 0.5), Some(Verdict::Equal));
+        assert_eq!(drafter.judge(10, false, Verdict::Compare, 0.5), Some(Verdict::Compare));
+        assert_eq!(drafter.judge(11, true, Verdict::Equal, 0.5), Some(Verdict::Ahead(0.5)));
+        assert_eq!(drafter.judge(11, false, Verdict::Equal, 0.5), None);
+        assert_eq!(drafter.judge(11, true, Verdict::Compare, 0.5), None);
+        assert_eq!(drafter.judge(11, true, Verdict::Ahead(0.5), 0.5), Some(Verdict::Ahead(0.5)));
+        assert_eq!(drafter.judge(10, false, Verdict::Ahead(0.5), 0.5), None);
+        drafter.doubted = Some(vec![0.0]);
+        assert_eq!(drafter.judge(10, true, Verdict::Ahead(0.5), 0.5), None, "it was doubted a moment ago");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What is guessed of an answer changes nothing but the time.
 
+mod doubts;
+mod twins;
+
 use backend::conformance::kit;
 use backend::{GenerateRequest, LoadedModel, ModelSpec, Prompt, TokenId, Usage};
 
@@ -95,31 +98,6 @@ async fn drafts_change_no_letter_with_16_bit_weights() {
     let (plain, _) = testing::load_half().await;
     let (drafting, _) = testing::load_half_with(|spec| spec.tuning.draft_tokens = 7).await;
     drafts_change_no_letter(plain, drafting).await;
-}
-
-/// Where choices are close, other bits would choose other letters; so they are made from plain steps.
-/// Method: only a few letters can be chosen, none of which the model means, so that they are nearly equal.
-#[tokio::test]
-async fn close_choices_are_made_as_without_drafts() {
-    let (plain, _) = testing::load_half().await;
-    let (drafting, _) = testing::load_half_with(|spec| spec.tuning.draft_tokens = 7).await;
-    let (mut plain, mut drafting) = (Subject::new(plain), Subject::new(drafting));
-    let (mut drafted, mut accepted) = (0, 0);
-    for (n, prompt) in PROMPTS.iter().cycle().take(18).enumerate() {
-        let mut request = kit::request(&plain.model, Prompt::Text((*prompt).to_string())).await;
-        let letters = (0..6).map(|i| TokenId::from(b'A' + (n as u8 * 5 + i * 3) % 26));
-        request.options.sampling.logit_bias = letters.map(|letter| (letter, 100.0)).collect();
-        (request.options.ignore_end, request.options.sampling.temperature, request.max_tokens) = (true, 0.0, 400);
-        let (expected, _) = plain.run(&request).await;
-        let (text, usage) = drafting.run(&request).await;
-        assert_eq!(text, expected, "{n}: {prompt}");
-        drafted += usage.drafted_tokens;
-        accepted += usage.accepted_tokens;
-    }
-    println!("{accepted} of {drafted} drafted tokens were accepted");
-    assert!(accepted > 300, "few drafts were right: {accepted} of {drafted}");
-    // Nearly all that was guessed was right, as without the doubts only some fifty are not accepted.
-    assert!(drafted - accepted > 1000, "few choices were doubted: {accepted} of {drafted}");
 }
 
 /// What drafts leave in the cache is not taken for a prompt's: the next request finds whole steps only.

@@ -35,18 +35,10 @@ impl Task {
         drafter.draft.clear();
         let len = self.tokens.len() + drafter.len;
         let has_room = len <= context_len && drafter.len < n_left;
-        if !is_ready || !has_room || drafter.is_off || drafter.comparison.is_some() {
+        if !is_ready || !has_room {
             return;
         }
-        let verdict = trust.verdict(len);
-        let is_wanted = match verdict {
-            // What is compared has to begin from the same bits.
-            Verdict::Compare => drafter.n_exact == n_computed,
-            Verdict::Equal => true,
-            Verdict::Ahead(_) => is_steady,
-            Verdict::Useless => false,
-        };
-        if is_wanted {
+        if let Some(verdict) = drafter.judge(n_computed, is_steady, trust.verdict(len), trust.ahead()) {
             drafter.guess(&self.tokens, verdict);
         }
     }
