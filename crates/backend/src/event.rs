@@ -120,8 +120,11 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Tokens generated: as many as there were [`Event::Token`]s.
     pub completion_tokens: u32,
-    /// Tokens that the engine guessed for the answer and computed, see [`Tuning::draft_tokens`](crate::Tuning::draft_tokens).
+    /// Tokens that the engine guessed for the answer and computed in one step with the token before them, see
+    /// [`Tuning::draft_tokens`](crate::Tuning::draft_tokens). Every draft counts in full, however early it turned out to be
+    /// wrong or the answer ended; drafts that were only computed to compare their numbers do not count.
     pub drafted_tokens: u32,
-    /// Those of them that became part of it.
+    /// Those of them that were chosen and so are among `completion_tokens`, the one that ended the answer included. A token
+    /// that was guessed right and yet chosen without its draft, since the draft's numbers were not good enough, does not count.
     pub accepted_tokens: u32,
 }

@@ -127,8 +127,16 @@ impl Task {
     /// # Errors
     /// As [`Answering::next`].
     pub(super) fn choose(&mut self, logits: &[f32]) -> Result<(), Trouble> {
+        self.choose_guessed(logits, None)
+    }
+
+    /// The same where a draft has a guess at what is chosen.
+    ///
+    /// # Errors
+    /// As [`Answering::next`].
+    fn choose_guessed(&mut self, logits: &[f32], guess: Option<LlamaToken>) -> Result<(), Trouble> {
         #[cfg(test)]
-        self.trip().map_err(Trouble::Engine)?;
+        self.trip(guess).map_err(Trouble::Engine)?;
         if self.answering.is_over() {
             self.finish(FinishReason::Length);
             return Ok(());
@@ -136,6 +144,10 @@ impl Task {
         #[cfg(test)]
         self.overhear(logits);
         let step = self.answering.next(logits)?;
+        // Counted before the token is told: the one that ends the answer is told with its usage.
+        if guess == Some(step.token) {
+            self.accepted();
+        }
         self.go_on(step);
         Ok(())
     }
@@ -190,9 +202,18 @@ impl Task {
 
     /// What a test planted, once the prompt is computed.
     #[cfg(test)]
-    fn trip(&mut self) -> Result<(), String> {
+    fn trip(&mut self, guess: Option<LlamaToken>) -> Result<(), String> {
         use super::job::Fault;
-        match self.job.fault.take() {
+        let is_in_draft = guess.is_some() && self.drafter.as_ref().is_some_and(|drafter| drafter.n_accepted >= 2);
+        let fault = match self.job.fault.take() {
+            Some(Fault::InDraft(fault)) if is_in_draft => Some(*fault),
+            fault => fault,
+        };
+        match fault {
+            Some(Fault::InDraft(_)) => {
+                self.job.fault = fault;
+                Ok(())
+            }
             None | Some(Fault::Step) => Ok(()),
             Some(Fault::Panic) => panic!("planted"),
             Some(Fault::Decode) => Err("planted".to_string()),

@@ -1,6 +1,7 @@
 //! What is guessed of an answer changes nothing but the time.
 
 mod doubts;
+mod options;
 mod twins;
 
 use backend::conformance::kit;

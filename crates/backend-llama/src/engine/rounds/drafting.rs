@@ -47,16 +47,13 @@ impl Engine<'_> {
             if verdict == Verdict::Equal {
                 task.computed(begin + n, 1);
             }
-            let outcome = match verdict {
-                Verdict::Ahead(by) => task.choose_if_ahead(logits, by),
-                _ => task.choose(logits).map(|()| Choice::Made),
-            };
-            match draft.get(n) {
-                Some(&guessed) if outcome == Ok(Choice::Made) && task.chosen() == Some(guessed) => latest = guessed,
+            let guess = draft.get(n).copied();
+            let outcome = task.choose_drafted(logits, verdict, guess);
+            match guess {
+                Some(guessed) if outcome == Ok(Choice::Made) && task.chosen() == Some(guessed) => latest = guessed,
                 _ => break outcome,
             }
             n += 1;
-            task.accepted();
         };
         self.trust.won(begin + 1 + draft.len(), n);
         if outcome != Ok(Choice::Doubted) {

@@ -75,7 +75,7 @@ impl Task {
     ) -> Result<Choice, Trouble> {
         let Some(drafter) = &mut self.drafter else { return self.choose(logits).map(|()| Choice::Made) };
         if drafter.n_exact < len {
-            return self.choose_if_ahead(logits, trust.ahead());
+            return self.choose_if_ahead(logits, trust.ahead(), None);
         }
         if let Some(doubted) = drafter.doubted.take() {
             trust.compare(len, &doubted, logits);
@@ -92,13 +92,26 @@ impl Task {
         Ok(Choice::Made)
     }
 
-    /// Chooses a token where the best one is ahead of all others by so much.
+    /// Chooses from the logits of a draft that is good for so much; `guess` is what the draft goes on with, where it does.
     ///
     /// # Errors
     /// As [`choose`](Self::choose).
-    pub(in crate::engine) fn choose_if_ahead(&mut self, logits: &[f32], by: f32) -> Result<Choice, Trouble> {
+    pub(in crate::engine) fn choose_drafted(
+        &mut self,
+        logits: &[f32],
+        verdict: Verdict,
+        guess: Option<LlamaToken>,
+    ) -> Result<Choice, Trouble> {
+        match verdict {
+            Verdict::Ahead(by) => self.choose_if_ahead(logits, by, guess),
+            _ => self.choose_guessed(logits, guess).map(|()| Choice::Made),
+        }
+    }
+
+    /// Chooses a token where the best one is ahead of all others by so much.
+    fn choose_if_ahead(&mut self, logits: &[f32], by: f32, guess: Option<LlamaToken>) -> Result<Choice, Trouble> {
         if self.answering.is_ahead(logits, by) {
-            return self.choose(logits).map(|()| Choice::Made);
+            return self.choose_guessed(logits, guess).map(|()| Choice::Made);
         }
         if let Some(drafter) = &mut self.drafter {
             drafter.doubted = Some(logits.to_vec());
@@ -144,7 +157,7 @@ impl Task {
     }
 
     /// Counts a token of a draft that became part of the answer.
-    pub(in crate::engine) fn accepted(&mut self) {
+    pub(super) fn accepted(&mut self) {
         if let Some(drafter) = &mut self.drafter {
             drafter.n_accepted += 1;
         }

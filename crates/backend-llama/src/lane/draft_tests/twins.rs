@@ -7,6 +7,9 @@ use super::{Subject, with_drafts};
 use crate::load::Loaded;
 use crate::testing;
 
+/// What is to be repeated: after four letters the next are drafted, seven at a time, until all 25 are there and the end.
+pub(super) const ECHO: &str = "kestrel-4821 violet otter";
+
 pub(super) struct Twins {
     pub(super) plain: Subject,
     pub(super) drafting: Subject,
