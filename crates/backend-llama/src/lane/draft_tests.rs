@@ -1,6 +1,7 @@
 //! What is guessed of an answer changes nothing but the time.
 
 mod doubts;
+mod lives;
 mod options;
 mod twins;
 
