@@ -18,6 +18,12 @@ pub struct UsageScript {
     /// Tokens of the answer. A request that allows as many gets all of the reply, however many tokens the mock makes of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_tokens: Option<u32>,
+    /// Tokens of the answer that the engine guessed; none where this is not given, and told only where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drafted_tokens: Option<u32>,
+    /// Of these, the ones that were right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_tokens: Option<u32>,
 }
 
 impl UsageScript {
@@ -32,7 +38,8 @@ impl UsageScript {
             prompt_tokens: self.prompt_tokens.unwrap_or(counted.prompt_tokens),
             cached_tokens: self.cached_tokens.unwrap_or(counted.cached_tokens),
             completion_tokens: self.completion_tokens.unwrap_or(counted.completion_tokens),
-            ..counted
+            drafted_tokens: self.drafted_tokens.unwrap_or(counted.drafted_tokens),
+            accepted_tokens: self.accepted_tokens.unwrap_or(counted.accepted_tokens),
         }
     }
 }

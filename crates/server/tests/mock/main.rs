@@ -6,6 +6,7 @@
 mod adapters;
 mod contents;
 mod control;
+mod drafts;
 mod embeddings;
 mod faults;
 mod isolation;

@@ -121,6 +121,7 @@ impl Heard {
             prompt_tokens: number(prompt).or(self.usage.prompt_tokens),
             cached_tokens: number(cached).or(self.usage.cached_tokens),
             completion_tokens: number(completion).or(self.usage.completion_tokens),
+            ..self.usage
         };
     }
 
@@ -155,6 +156,7 @@ impl Heard {
                 prompt_tokens: usage.prompt_tokens.map(|all| share(all, prompts, prompt)),
                 cached_tokens: usage.cached_tokens.map(|all| share(all, prompts, prompt)),
                 completion_tokens: usage.completion_tokens.map(|all| share(all, n, index)),
+                ..usage
             };
             part.reply(usage, self.has_failed)
         });
