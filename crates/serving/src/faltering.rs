@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::canary;
 use crate::instance::{Instance, State};
 use crate::quietly::quietly;
+use crate::until::until;
 use crate::{LoadState, Refusal};
 
 /// How long after the first failure it is tried again.
@@ -107,13 +108,11 @@ impl Instance {
     /// Resolves when the model could not be loaded again, with what is told to whoever waits for it. Never for one that
     /// fails for good: that closes its lock, which tells everybody by itself.
     pub(crate) async fn faltered(&self) -> Refusal {
-        loop {
-            let settled = self.settled.notified();
-            match self.state() {
-                State::Absent(absence) if absence.is_passing() => return self.unavailable(absence),
-                _ => settled.await,
-            }
-        }
+        let look = || match self.state() {
+            State::Absent(absence) if absence.is_passing() => Some(self.unavailable(absence)),
+            _ => None,
+        };
+        until(&self.settled, look).await
     }
 }
 

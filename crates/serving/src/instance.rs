@@ -15,6 +15,7 @@ use crate::history::History;
 use crate::live::Live;
 use crate::quietly::quietly;
 use crate::service::LockObserver;
+use crate::until::until;
 use crate::wishes::Wishes;
 use crate::{AdapterView, Limits, LoadState, LockEvent, ModelConfig, Refusal};
 
@@ -146,30 +147,21 @@ impl Instance {
 
     /// Waits until the model is loaded, which it makes happen where the model was let go; or tells why it is not there.
     pub(crate) async fn loaded(&self) -> Result<Loaded, Refusal> {
-        loop {
-            // Made before the look: a change after it is not missed, whether or not this was polled by then.
-            let settled = self.settled.notified();
-            match self.state() {
-                State::Ready(loaded) => return Ok(loaded),
-                State::Absent(absence) => return Err(self.unavailable(absence)),
-                State::Loading => settled.await,
-                State::Unloaded(_) => {
-                    self.want();
-                    settled.await;
-                }
+        let look = || match self.state() {
+            State::Ready(loaded) => Some(Ok(loaded)),
+            State::Absent(absence) => Some(Err(self.unavailable(absence))),
+            State::Loading => None,
+            State::Unloaded(_) => {
+                self.want();
+                None
             }
-        }
+        };
+        until(&self.settled, look).await
     }
 
     /// Waits until the model is no longer being loaded, however that ends.
     pub(crate) async fn settled(&self) {
-        loop {
-            let settled = self.settled.notified();
-            if !matches!(self.load_state(), LoadState::Loading { .. }) {
-                return;
-            }
-            settled.await;
-        }
+        until(&self.settled, || (!matches!(self.load_state(), LoadState::Loading { .. })).then_some(())).await;
     }
 
     pub(crate) fn settle(&self, state: State) {

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::canary;
 use crate::instance::{Instance, Loaded};
 use crate::quietly::quietly;
+use crate::until::until;
 
 /// Keeps the model of this instance until the service goes, or until it is clear that there will never be one.
 pub(crate) async fn keep(instance: Arc<Instance>, backend: Arc<dyn Backend>, stop: CancellationToken) {
@@ -141,13 +142,10 @@ impl Instance {
 
     /// Resolves when somebody wants the model, and makes it one that is being loaded.
     async fn wanted(&self) {
-        loop {
-            let stirred = self.stirred.notified();
+        let look = || {
             let waits = !self.live.is_empty() && !canary::forgets_waiters();
-            if (waits || self.is_wanted()) && self.come_back() {
-                return;
-            }
-            stirred.await;
-        }
+            ((waits || self.is_wanted()) && self.come_back()).then_some(())
+        };
+        until(&self.stirred, look).await;
     }
 }

@@ -48,6 +48,7 @@ mod run;
 mod service;
 mod shutdown;
 mod unloading;
+mod until;
 mod view;
 mod wishes;
 

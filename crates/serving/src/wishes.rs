@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::Refusal;
 use crate::instance::{Instance, Loaded, State};
+use crate::until::until;
 
 /// What is to become of a model.
 pub(crate) struct Wishes {
@@ -44,20 +45,18 @@ impl Instance {
     /// brings it back at once. One that could not be loaded again is gone.
     pub(crate) async fn unload(&self) -> Result<(), Refusal> {
         let before = self.wishes().gone;
-        loop {
-            let settled = self.settled.notified();
-            match self.state() {
-                _ if self.wishes().gone > before => return Ok(()),
-                State::Unloaded(_) => return Ok(()),
-                State::Absent(absence) if absence.is_passing() => return Ok(()),
-                State::Absent(absence) => return Err(self.unavailable(absence)),
-                State::Loading | State::Ready(_) => {
-                    self.wishes().go = true;
-                    self.stirred.notify_waiters();
-                    settled.await;
-                }
+        let look = || match self.state() {
+            _ if self.wishes().gone > before => Some(Ok(())),
+            State::Unloaded(_) => Some(Ok(())),
+            State::Absent(absence) if absence.is_passing() => Some(Ok(())),
+            State::Absent(absence) => Some(Err(self.unavailable(absence))),
+            State::Loading | State::Ready(_) => {
+                self.wishes().go = true;
+                self.stirred.notify_waiters();
+                None
             }
-        }
+        };
+        until(&self.settled, look).await
     }
 
     /// The model is to be there.
