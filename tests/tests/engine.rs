@@ -344,3 +344,38 @@ async fn saved_states_and_adapters_of_the_real_engine_are_shown() {
     assert_eq!(client.get("/props").await["saved_states"], json!({"bytes": bytes, "restored": 1, "evicted": 1}));
     assert_sound(&service);
 }
+
+/// What an engine guessed is told with the times, whole and streamed, and nothing where it guesses nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drafts_are_told_with_the_times() {
+    for drafts in [false, true] {
+        let service = start_with(&["fast"], |spec| spec.tuning.draft_tokens = if drafts { 7 } else { 0 });
+        service.loaded().await;
+        let client = Client::of(&service);
+        let mut chunks = vec![];
+        // The first drafts are only compared with plain steps, and not counted.
+        for stream in [false, false, false, true] {
+            let body = json!({
+                "model": "fast", "prompt": "xy".repeat(32), "n_predict": 150, "ignore_eos": true, "temperature": 0,
+                "stream": stream,
+            });
+            let mut reply = client.send(Method::POST, "/completion", &[], body.to_string().into_bytes()).await;
+            if stream {
+                while let Some(event) = reply.event().await {
+                    chunks.push(serde_json::from_str::<Value>(&event).expect("JSON"));
+                }
+            } else {
+                chunks.push(reply.json().await);
+            }
+        }
+        let timed: Vec<&Value> = chunks.iter().filter_map(|chunk| chunk.get("timings")).collect();
+        assert_eq!(timed.len(), 4);
+        for timings in &timed[2..] {
+            let counts = ["draft_n", "draft_n_accepted"].map(|name| timings.get(name).and_then(Value::as_u64));
+            match counts {
+                [Some(drafted), Some(accepted)] => assert!(drafts && drafted >= accepted && accepted > 50, "{timings}"),
+                counts => assert!(!drafts && counts == [None, None], "{timings}"),
+            }
+        }
+    }
+}
