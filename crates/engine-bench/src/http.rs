@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::clock::Start;
+use crate::held::Held;
 use crate::table::{median, per_second, quantile};
 use crate::wire;
 
@@ -37,6 +38,12 @@ pub(crate) struct Arguments {
     /// Rounds
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// The process of our server, to compare memory at the end; wants --peer-pid
+    #[arg(long, requires = "peer_pid")]
+    pid: Option<u32>,
+    /// The process of the other server
+    #[arg(long, requires = "pid")]
+    peer_pid: Option<u32>,
 }
 
 fn address(url: &str) -> Result<String, String> {
@@ -76,13 +83,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         }
         report(clients, &mut ours, &mut peer);
     }
+    if let (Some(ours), Some(peer)) = (arguments.pid, arguments.peer_pid) {
+        report_memory(&Held::of(ours)?, &Held::of(peer)?);
+    }
     Ok(())
+}
+
+fn report_memory(ours: &Held, peer: &Held) {
+    for (name, ours, peer) in [("now", ours.mib, peer.mib), ("at most", ours.peak_mib, peer.peak_mib)] {
+        println!("memory, {name:<7} {ours:>8.1} MiB, the other {peer:>8.1}: ratio {:.3}", ours / peer);
+    }
+    println!("threads {}, the other {}", ours.threads, peer.threads);
 }
 
 fn report(clients: usize, ours: &mut Side, peer: &mut Side) {
     let (rate, peer_rate) = (median(&ours.rates), median(&peer.rates));
     println!("{clients:>3} clients  {rate:>8.1} t/s, the other {peer_rate:>8.1}: ratio {:.3}", rate / peer_rate);
-    for (name, q) in [("median", 0.5), ("p99", 0.99)] {
+    println!("      of {} requests each", ours.first_ms.len());
+    for (name, q) in [("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)] {
         let (first, peer_first) = (quantile(&mut ours.first_ms, q), quantile(&mut peer.first_ms, q));
         println!(
             "      first token, {name:<6} {first:>8.2} ms, the other {peer_first:>8.2}: ratio {:.3}",

@@ -6,6 +6,7 @@
 mod bare;
 mod clock;
 mod engine;
+mod held;
 mod http;
 mod lanes;
 mod raw;

@@ -12,6 +12,7 @@ pub(crate) struct Answer {
     chunked: bool,
     unread: String,
     events: VecDeque<Value>,
+    is_done: bool,
 }
 
 /// Posts JSON.
@@ -30,25 +31,32 @@ pub(crate) fn post(address: &str, path: &str, body: &str) -> Result<Answer, Stri
     connection.write_all((head + body).as_bytes()).map_err(text)?;
     let mut reader = BufReader::new(connection);
     let chunked = read_head(&mut reader)?;
-    Ok(Answer { reader, chunked, unread: String::new(), events: VecDeque::new() })
+    Ok(Answer { reader, chunked, unread: String::new(), events: VecDeque::new(), is_done: false })
 }
 
 impl Answer {
-    /// The next event of a stream; `None` at its end.
+    /// The next event of a stream; `None` at its end, which a stream must say with `[DONE]`.
     ///
     /// # Errors
-    /// What does not work; an error that the stream tells.
+    /// What does not work; an error that the stream tells; an event that is no JSON; a stream that breaks off.
     pub(crate) fn event(&mut self) -> Result<Option<Value>, String> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return if event["error"].is_object() { Err(event.to_string()) } else { Ok(Some(event)) };
             }
-            let Some(part) = self.part()? else { return Ok(None) };
+            let Some(part) = self.part()? else {
+                return if self.is_done { Ok(None) } else { Err("the stream ended without [DONE]".to_owned()) };
+            };
             self.unread += &String::from_utf8_lossy(&part);
             while let Some(end) = self.unread.find('\n') {
                 let line: String = self.unread.drain(..=end).collect();
-                let Some(event) = line.trim().strip_prefix("data: ") else { continue };
-                self.events.extend(serde_json::from_str(event).ok());
+                match line.trim().strip_prefix("data: ") {
+                    Some("[DONE]") => self.is_done = true,
+                    Some(event) => self.events.push_back(
+                        serde_json::from_str(event).map_err(|error| format!("{event:?} is no event: {error}"))?,
+                    ),
+                    None => {}
+                }
             }
         }
     }
@@ -115,4 +123,42 @@ fn read_rest(reader: &mut BufReader<TcpStream>) -> Result<Option<Vec<u8>>, Strin
     let part = reader.fill_buf().map_err(|error| error.to_string())?.to_vec();
     reader.consume(part.len());
     Ok((!part.is_empty()).then_some(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::post;
+
+    /// What a client makes of a stream with this body.
+    fn read(body: &'static str) -> Result<usize, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let server = std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().expect("a client");
+            let _request = connection.read(&mut [0; 1024]).expect("a request");
+            connection.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{body}").as_bytes()).expect("a client that reads");
+        });
+        let mut answer = post(&address, "/", "{}")?;
+        let mut n_events = 0;
+        let outcome = loop {
+            match answer.event() {
+                Ok(Some(_)) => n_events += 1,
+                Ok(None) => break Ok(n_events),
+                Err(error) => break Err(error),
+            }
+        };
+        server.join().expect("a server that ends");
+        outcome
+    }
+
+    #[test]
+    fn a_stream_is_whole_only_with_its_end_said() {
+        assert_eq!(read("data: {}\n\n: a comment\n\ndata: {}\n\ndata: [DONE]\n\n"), Ok(2));
+        assert!(read("data: {}\n\n").is_err_and(|error| error.contains("[DONE]")));
+        assert!(read("data: {\n\ndata: [DONE]\n\n").is_err_and(|error| error.contains("no event")));
+        assert!(read("data: {\"error\":{}}\n\n").is_err_and(|error| error.contains("error")));
+    }
 }

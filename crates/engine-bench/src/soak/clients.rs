@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::MODELS;
+use super::{ADAPTED, MODELS};
 use crate::wire;
 
 /// What clients met.
@@ -63,7 +63,8 @@ pub(super) fn ask_until(address: &str, seed: u64, over: &AtomicBool) -> Tally {
             }
             continue;
         }
-        let body = body(&mut dice, model);
+        let adapted = model == MODELS[0] && dice.below(3) == 0;
+        let body = body(&mut dice, if adapted { ADAPTED } else { model });
         // Three of ten leave, at any place of the answer.
         let leaves_after = (dice.below(10) < 3).then(|| dice.below(12));
         if let Err(error) = chat(address, &body.to_string(), leaves_after, &mut tally) {

@@ -17,8 +17,9 @@ use std::time::Duration;
 use clap::Args;
 
 use self::clients::Tally;
-use self::process::{Held, Server};
+use self::process::Server;
 use crate::clock::Start;
+use crate::held::Held;
 use crate::wire;
 
 /// How long, and how many.
@@ -41,9 +42,13 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
-/// Models of each kind of engine: one lane, two that are computed together, two contexts, and one that sees pictures.
+/// Models of each kind of engine: one lane with an adapter and saved states, two that are computed together, two contexts
+/// with drafts, and one that sees pictures.
 pub(crate) const MODELS: [&str; 4] = ["fast", "medium", "deep", "vision"];
-const CONFIGURATION: &str = r#"
+/// What a request may call the first of them with its adapter at work.
+pub(crate) const ADAPTED: &str = "fast:tone";
+const CONFIGURATION: &str = concat!(
+    r#"
 [server]
 listen = "127.0.0.1:0"
 [limits]
@@ -51,6 +56,12 @@ queue_timeout = "20s"
 [[models]]
 name = "fast"
 builtin = "fast"
+saved_state_mib = 4
+[[models.adapters]]
+name = "tone"
+file = '"#,
+    env!("CARGO_MANIFEST_DIR"),
+    r#"/../../fixtures/models/edison-demo-fast-adapter.gguf'
 [[models]]
 name = "medium"
 builtin = "medium"
@@ -60,11 +71,13 @@ unload_after = "3s"
 name = "deep"
 builtin = "deep"
 replicas = 2
+draft_tokens = 8
 [[models]]
 name = "vision"
 builtin = "vision"
 queue_max = 2
-"#;
+"#
+);
 
 /// Memory at rest that the last phase may have beyond the most of the first half.
 const MIB_MORE_MAX: f64 = 8.0;
@@ -149,7 +162,11 @@ fn load(server: &Server, arguments: &Arguments, phase: u64, long: Duration) -> R
     })
 }
 
-/// Lets every model go, and waits until the process has as little as it had before, or for ten seconds.
+/// How long a process may take to come to rest: tokio keeps a thread that blocked and is idle for ten seconds.
+const REST: Duration = Duration::from_secs(12);
+
+/// Lets every model go, and waits until the process has as little as it had before, or for as long as a rest takes, which the
+/// first one always does: what is not given back by then would be taken for the server's own in every later phase.
 fn rest(server: &Server, before: Option<&Held>) -> Result<Held, String> {
     for model in MODELS {
         let body = serde_json::json!({ "model": model }).to_string();
@@ -159,10 +176,8 @@ fn rest(server: &Server, before: Option<&Held>) -> Result<Held, String> {
     loop {
         pause(Duration::from_millis(500));
         let held = server.held()?;
-        let settled = before.map_or(begun.elapsed() > Duration::from_secs(3), |before| {
-            held.threads <= before.threads && held.files <= before.files
-        });
-        if settled || begun.elapsed() > Duration::from_secs(10) {
+        let settled = before.is_some_and(|before| held.threads <= before.threads && held.files <= before.files);
+        if settled || begun.elapsed() > REST {
             return Ok(held);
         }
     }
@@ -178,7 +193,7 @@ mod tests {
     use super::{Held, judge};
 
     fn held(mib: f64, threads: usize, files: usize) -> Held {
-        Held { mib, threads, files }
+        Held { mib, peak_mib: mib, threads, files }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The server as a process, and what the kernel says it has.
+//! The server as a process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,7 @@ use std::time::Duration;
 
 use super::pause;
 use crate::clock::Start;
-
-/// What a process has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Held {
-    pub(super) mib: f64,
-    pub(super) threads: usize,
-    pub(super) files: usize,
-}
+use crate::held::Held;
 
 /// Ends with its handle.
 pub(super) struct Server {
@@ -61,19 +54,9 @@ impl Server {
     }
 
     /// # Errors
-    /// The server has ended, or this system has no `/proc`.
+    /// As [`Held::of`].
     pub(super) fn held(&self) -> Result<Held, String> {
-        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = fs::read_to_string(folder.join("status"))
-            .map_err(|error| format!("{}: {error}; this needs Linux, and a server that runs", folder.display()))?;
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
-            number.ok_or_else(|| format!("the server has ended: no {name} in {}", folder.display()))
-        };
-        let files = fs::read_dir(folder.join("fd")).map_err(|error| format!("{}: {error}", folder.display()))?.count();
-        let threads = usize::try_from(number("Threads")?).map_err(|error| error.to_string())?;
-        Ok(Held { mib: f64::from(number("VmRSS")?) / 1024.0, threads, files })
+        Held::of(self.child.id())
     }
 }
 
