@@ -68,8 +68,8 @@ impl Instance {
         quietly(|| tracing::error!(model = self.id(), reason, ?pause, "model cannot be loaded, and is tried again"));
         // It is gone already, which is all that was wanted; kept, the wish would be granted to the next load.
         self.forget_to_go();
-        let until = Instant::now() + pause;
-        let absence = Absence { reason, until: Some(until) };
+        let end = Instant::now() + pause;
+        let absence = Absence { reason, until: Some(end) };
         if canary::keeps_quiet() {
             *self.lock_state() = State::Absent(absence);
         } else {
@@ -78,18 +78,11 @@ impl Instance {
         if canary::gives_up() {
             std::future::pending::<()>().await;
         }
-        loop {
-            // Made before the look, so that nothing that happens after it is missed.
-            let stirred = self.stirred.notified();
-            if !self.is_faltering() {
-                return;
-            }
-            tokio::select! {
-                biased;
-                () = stirred => {}
-                () = sleep_until(until) => {
-                    self.come_back();
-                }
+        tokio::select! {
+            biased;
+            () = until(&self.stirred, || (!self.is_faltering()).then_some(())) => {}
+            () = sleep_until(end) => {
+                self.come_back();
             }
         }
     }

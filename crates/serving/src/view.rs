@@ -195,8 +195,8 @@ impl Instance {
     }
 
     fn adapters(&self) -> Vec<AdapterView> {
-        let own = self.spec.adapters.iter().zip(0..).map(|(spec, number)| Adapter { number, scale: spec.scale });
-        own.filter_map(|adapter| self.adapter_view(adapter)).collect()
+        let own = self.spec.adapters.iter().zip(0..);
+        own.map(|(spec, number)| AdapterView { number, name: spec.name.clone(), scale: spec.scale }).collect()
     }
 
     fn info(&self) -> Option<ModelInfo> {
