@@ -99,6 +99,7 @@ mod tests {
             queue_max: 64,
             context_len: Some(512),
             capabilities: None,
+            drafts: false,
             adapters: vec![],
             saved_states: backend::SavedStates::default(),
             granted_total: 0,

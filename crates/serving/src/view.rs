@@ -27,6 +27,8 @@ pub struct ModelView {
     pub context_len: Option<u32>,
     /// What it can do besides text, once loaded.
     pub capabilities: Option<Capabilities>,
+    /// Whether its engine is to guess tokens, see [`Tuning::draft_tokens`](backend::Tuning::draft_tokens).
+    pub drafts: bool,
     /// The adapters that requests may choose from, in the order of their numbers.
     pub adapters: Vec<AdapterView>,
     /// What is kept of conversations that made room for others.
@@ -181,6 +183,7 @@ impl Instance {
             queue_max: self.queue_max,
             context_len: info.map(|info| info.context_len),
             capabilities: info.map(|info| info.capabilities),
+            drafts: self.spec.tuning.draft_tokens > 0,
             adapters: self.adapters(),
             saved_states: self.saved_states(),
             granted_total: snapshot.granted_total,

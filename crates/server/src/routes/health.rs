@@ -137,6 +137,7 @@ mod tests {
             queue_max: 0,
             context_len: None,
             capabilities: None,
+            drafts: false,
             adapters: vec![],
             saved_states: backend::SavedStates::default(),
             granted_total: 0,

@@ -186,6 +186,7 @@ pub(crate) struct Slot {
     /// The number of the lease; -1 where there is none.
     pub(crate) id_task: i64,
     pub(crate) n_ctx: u32,
+    /// Whether tokens of answers are guessed.
     pub(crate) speculative: bool,
     pub(crate) is_processing: bool,
     /// Of the request that holds the lane.

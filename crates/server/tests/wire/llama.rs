@@ -1,10 +1,13 @@
 //! The paths of llama-server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use backend_mock::ModelScript;
+use backend::{ModelSource, ModelSpec, Tuning};
+use backend_mock::{MockBackend, MockConfig, ModelScript};
 use serde_json::{Value, json};
-use server::HttpLimits;
+use server::{AppOptions, HttpLimits};
+use serving::{ModelConfig, Service, ServiceConfig};
 
 use super::fake::{Fake, likely};
 use super::support::{Server, hundred_ms};
@@ -63,6 +66,21 @@ async fn props_and_slots_show_a_model_and_its_lanes() {
     for path in ["/props?model=none", "/slots?model=none"] {
         let (status, error) = get(path).await;
         assert_eq!((status.as_str(), &error["error"]["code"]), ("404", &json!("model_not_found")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_say_whether_tokens_are_guessed() {
+    for (draft_tokens, speculative) in [(0, "\"speculative\":false"), (1, "\"speculative\":true")] {
+        let tuning = Tuning { draft_tokens, ..Tuning::default() };
+        let spec = ModelSpec { tuning, ..ModelSpec::new("m", ModelSource::File("m.gguf".into())) };
+        let config = ServiceConfig { models: vec![ModelConfig::new(spec)], ..ServiceConfig::default() };
+        let engine = MockBackend::new(MockConfig::default().with_model("m", hundred_ms()));
+        let service = Service::start(config, Arc::new(engine)).expect("consistent");
+        service.loaded().await;
+        let server = Server { service, options: AppOptions::default() };
+        let page = server.connect().ask("GET", "/slots").await;
+        assert!(page.contains(speculative), "{draft_tokens}: {page}");
     }
 }
 

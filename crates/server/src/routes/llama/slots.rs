@@ -74,7 +74,7 @@ pub(crate) async fn slots(State(app): State<Arc<App>>, which: Asked) -> Result<J
         id: lane.lane,
         id_task: lane.holder.as_ref().map_or(-1, |holder| i64::try_from(holder.ticket).unwrap_or(i64::MAX)),
         n_ctx,
-        speculative: false,
+        speculative: model.drafts,
         is_processing: lane.holder.is_some(),
         params: lane.holder.as_ref().map(slot_params),
         next_token: NextToken {
