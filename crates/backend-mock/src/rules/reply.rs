@@ -121,6 +121,7 @@ impl ReplyScript {
         let object = |key: &str, message: &str| Objection { key: format!("{path}.{key}"), message: message.into() };
         let nothing = |wants: &str| Objection { key: path.into(), message: format!("says nothing; give {wants}") };
         let mut found = self.fault.check(&format!("{path}.fault"));
+        found.extend(self.usage.check(&format!("{path}.usage")));
         let contents = self.contents();
         if let [first, rest @ ..] = contents.as_slice()
             && !rest.is_empty()

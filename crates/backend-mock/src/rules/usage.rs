@@ -4,6 +4,8 @@ use backend::Usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Objection;
+
 /// What is told of tokens, instead of what is counted: another server counts with another vocabulary. What is not given
 /// is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +23,7 @@ pub struct UsageScript {
     /// Tokens of the answer that the engine guessed; none where this is not given, and told only where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drafted_tokens: Option<u32>,
-    /// Of these, the ones that were right.
+    /// Of these, the ones that were right: never more than those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_tokens: Option<u32>,
 }
@@ -30,6 +32,17 @@ impl UsageScript {
     /// Whether everything is counted.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is wrong with it.
+    pub(super) fn check(&self, path: &str) -> Option<Objection> {
+        let accepted = self.accepted_tokens?;
+        let message = match self.drafted_tokens {
+            None => "needs drafted_tokens: they are some of these".to_owned(),
+            Some(drafted) if accepted > drafted => format!("must be at most drafted_tokens, which are {drafted}"),
+            Some(_) => return None,
+        };
+        Some(Objection { key: format!("{path}.accepted_tokens"), message })
     }
 
     /// What is told where this was counted.

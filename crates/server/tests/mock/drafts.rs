@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use server::mock::Script;
 
 use crate::support::{mock, send};
 
@@ -58,5 +59,24 @@ async fn the_drafts_of_a_plan_and_its_answer_are_told_together() {
     for path in ["/chat", "/chat/stream"] {
         let body = json!({"message": "dig", "mode": "work"});
         assert_eq!(counts(path, &body).await, [Some(11), Some(10)], "{path}");
+    }
+}
+
+/// No engine has more right than it guessed, so no client is told that one had.
+#[test]
+fn a_script_tells_of_no_more_right_drafts_than_there_were() {
+    let read = |usage: &str| {
+        let script = format!("[[rules]]\nreply = {{ text = \"x\", usage = {{ {usage} }} }}\n");
+        Script::from_toml(&script, "s").map_err(|error| error.to_string())
+    };
+    for (usage, part) in [
+        ("drafted_tokens = 4, accepted_tokens = 5", "must be at most drafted_tokens, which are 4"),
+        ("accepted_tokens = 0", "needs drafted_tokens"),
+    ] {
+        let error = read(usage).expect_err("it is wrong");
+        assert!(error.contains("rules[0].reply.usage.accepted_tokens: ") && error.contains(part), "{usage}: {error}");
+    }
+    for usage in ["drafted_tokens = 4, accepted_tokens = 4", "drafted_tokens = 4"] {
+        assert!(read(usage).is_ok(), "{usage}");
     }
 }
