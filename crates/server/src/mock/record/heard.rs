@@ -156,7 +156,9 @@ impl Heard {
                 prompt_tokens: usage.prompt_tokens.map(|all| share(all, prompts, prompt)),
                 cached_tokens: usage.cached_tokens.map(|all| share(all, prompts, prompt)),
                 completion_tokens: usage.completion_tokens.map(|all| share(all, n, index)),
-                ..usage
+                // Never read: they are told beside the usage, and not by every server.
+                drafted_tokens: None,
+                accepted_tokens: None,
             };
             part.reply(usage, self.has_failed)
         });
