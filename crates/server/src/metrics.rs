@@ -176,7 +176,7 @@ impl Families {
         all.register("generated_tokens", "Tokens that engines generated", self.generated_tokens.clone());
         let drafted = "Tokens that engines guessed and computed along, of answers that came to their end";
         all.register("draft_tokens", drafted, self.draft_tokens.clone());
-        let accepted = "Guessed tokens that became part of an answer";
+        let accepted = "Guessed tokens that became part of an answer, of answers that came to their end";
         all.register("draft_accepted_tokens", accepted, self.draft_accepted_tokens.clone());
         let kept = "Memory that saved states of conversations take now";
         all.register_with_unit("saved_states", kept, Unit::Bytes, self.saved_bytes.clone());
