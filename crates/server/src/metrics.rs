@@ -1,8 +1,8 @@
 //! What is counted, for Prometheus and whatever else reads its format.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -29,6 +29,8 @@ pub struct Metrics(Arc<Counted>);
 struct Counted {
     registry: Registry,
     families: Families,
+    /// Held from the look to the text: else an older look that ends later would take a counter back, which reads as a restart.
+    scrape: Mutex<()>,
 }
 
 /// Labels are models, their adapters, classes, endings and statuses, of which there are few; never what a client wrote.
@@ -100,7 +102,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let families = Families::new();
         let registry = families.register();
-        Self(Arc::new(Counted { registry, families }))
+        Self(Arc::new(Counted { registry, families, scrape: Mutex::default() }))
     }
 }
 
@@ -215,9 +217,9 @@ impl Families {
     }
 
     /// What is true now, and was not counted.
-    fn look(&self, service: &Service) {
-        self.uptime.set(i64::try_from(service.uptime().as_secs()).unwrap_or(i64::MAX));
-        for now in service.states() {
+    fn look(&self, uptime: Duration, states: Vec<ModelState>) {
+        self.uptime.set(i64::try_from(uptime.as_secs()).unwrap_or(i64::MAX));
+        for now in states {
             let ModelState { id, state, lanes_in_service, lanes_busy, lanes_out, waiting, queue_max, .. } = now;
             let model = OfModel { model: id };
             self.is_ready.get_or_create(&model).set((state == LoadState::Ready).into());
@@ -251,7 +253,13 @@ impl Metrics {
 
     /// Everything, as text. Takes no model lock.
     pub(crate) fn text(&self, service: &Service) -> String {
-        self.0.families.look(service);
+        self.scraped(service.uptime(), || service.states())
+    }
+
+    /// Everything, with what these looks find.
+    fn scraped(&self, uptime: Duration, states: impl FnOnce() -> Vec<ModelState>) -> String {
+        let _one = self.0.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.families.look(uptime, states());
         let mut out = String::new();
         text::encode(&mut out, &self.0.registry).expect("a String takes everything");
         out
@@ -264,4 +272,52 @@ fn seconds(time: Duration) -> f64 {
 
 fn whole(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::{Arc, Mutex, Weak};
+    use std::time::Duration;
+
+    use prometheus_client::collector::Collector;
+    use prometheus_client::encoding::DescriptorEncoder;
+
+    use super::{Counted, Families, Metrics};
+
+    fn is_alone(counted: &Counted) -> bool {
+        counted.scrape.try_lock().is_err()
+    }
+
+    /// Sees whether the text is made by one at a time.
+    #[derive(Debug)]
+    struct Witness(Weak<Counted>, Arc<Mutex<Vec<bool>>>);
+
+    impl Collector for Witness {
+        fn encode(&self, _: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+            let counted = self.0.upgrade().expect("it is asked");
+            self.1.lock().expect("no panic").push(is_alone(&counted));
+            Ok(())
+        }
+    }
+
+    /// Two at a time could tell 11 first and 10 after it, which reads as a restart.
+    #[test]
+    fn one_at_a_time_looks_and_makes_the_text() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let metrics = Metrics(Arc::new_cyclic(|counted| {
+            let families = Families::new();
+            let mut registry = families.register();
+            registry.register_collector(Box::new(Witness(counted.clone(), Arc::clone(&seen))));
+            Counted { registry, families, scrape: Mutex::default() }
+        }));
+        for _ in 0..2 {
+            metrics.scraped(Duration::ZERO, || {
+                seen.lock().expect("no panic").push(is_alone(&metrics.0));
+                Vec::new()
+            });
+        }
+        assert_eq!(*seen.lock().expect("no panic"), [true; 4], "in the look and in the text, each time");
+        assert!(!is_alone(&metrics.0));
+    }
 }
