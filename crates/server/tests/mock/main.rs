@@ -15,6 +15,7 @@ mod library;
 mod pictures;
 mod protocols;
 mod recorded_faces;
+mod recorded_ranks;
 mod recording;
 mod rerank;
 mod rules;

@@ -1,6 +1,6 @@
 //! What is answered, from its bytes to the rules that play it.
 
-use backend_mock::{FaultScript, ReplyScript, Rule, Time, When};
+use backend_mock::{FaultScript, ReplyScript, Rule, Time};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde_json::Value;
@@ -104,7 +104,7 @@ impl Answer {
             Face::Messages => messages::whole(heard, body),
             Face::Responses => responses::whole(heard, body),
             Face::Edison => self.told.whole(heard, body),
-            // Read at once, see `replies`.
+            // Read at once, see `rules`.
             Face::Embeddings | Face::Rerank => {}
         }
         heard.complete();
@@ -115,10 +115,8 @@ impl Answer {
     /// # Errors
     /// Why it cannot be played.
     pub(super) fn finish(mut self) -> Result<Exchange, String> {
-        let replies = if self.status >= 400 { Ok(self.refusals()) } else { self.replies() };
-        let (replies, plan) = (replies?, self.told.plan().map(|plan| Rule::new(self.question.of_plan(), plan)));
-        let rules = self.question.whens.into_iter().zip(replies);
-        let rules = rules.map(|(when, reply): (When, ReplyScript)| Rule::new(when, reply)).chain(plan).collect();
+        let mut rules = if self.status >= 400 { self.each(self.refusals()) } else { self.rules()? };
+        rules.extend(self.told.plan().map(|plan| Rule::new(self.question.of_plan(), plan)));
         let model = self.question.model.or_else(|| self.told.model()).unwrap_or_default();
         Ok(Exchange { model, rules })
     }
@@ -129,21 +127,26 @@ impl Answer {
         self.question.whens.iter().map(|_| ReplyScript { fault: fault.clone(), ..ReplyScript::default() }).collect()
     }
 
-    fn replies(&mut self) -> Result<Vec<ReplyScript>, String> {
+    /// A rule for each choice, or each vector or score.
+    fn each(&self, replies: Vec<ReplyScript>) -> Vec<Rule> {
+        self.question.whens.iter().cloned().zip(replies).map(|(when, reply)| Rule::new(when, reply)).collect()
+    }
+
+    fn rules(&mut self) -> Result<Vec<Rule>, String> {
         let n = self.question.whens.len();
         let took = Time(self.asked.elapsed());
         if !self.is_stream {
             let body: Value =
                 serde_json::from_slice(&self.unread).map_err(|error| format!("it is no JSON: {error}"))?;
             match self.question.face {
-                Face::Embeddings => return embeddings::replies(&body, n, took),
-                Face::Rerank => return rerank::replies(&body, n, took),
+                Face::Embeddings => return Ok(self.each(embeddings::replies(&body, n, took)?)),
+                Face::Rerank => return rerank::rules(&body, &self.question.whens, self.question.top_n, took),
                 Face::Chat | Face::Completions | Face::Messages | Face::Responses | Face::Edison => self.whole(&body),
             }
         }
         self.told.objection()?;
         let heard = std::mem::replace(&mut self.heard, Heard::new(self.asked, false, Vec::new()));
-        heard.replies(n, self.question.per_prompt)
+        Ok(self.each(heard.replies(n, self.question.per_prompt)?))
     }
 }
 

@@ -115,10 +115,13 @@ fn with(mut script: Script, exchange: Exchange) -> Script {
         let model = ModelScript { context_len: CONTEXT_LEN, max_tokens: CONTEXT_LEN, ..ModelScript::new(model) };
         script.models.push(model);
     }
-    for rule in rules {
+    for mut rule in rules {
         // Replies to the same stand behind each other.
         match script.rules.iter_mut().find(|known| known.when == rule.when) {
-            Some(known) => known.reply.0.extend(rule.reply.0),
+            Some(known) => {
+                rerank::agree(known, &mut rule);
+                known.reply.0.extend(rule.reply.0);
+            }
             None => script.rules.push(rule),
         }
     }

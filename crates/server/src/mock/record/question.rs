@@ -24,6 +24,8 @@ pub(super) struct Question {
     pub(super) per_prompt: usize,
     /// What each choice begins with, because the client wants to hear its prompt again.
     pub(super) echoes: Vec<String>,
+    /// Documents that a ranking has at most.
+    pub(super) top_n: usize,
 }
 
 impl Question {
@@ -59,21 +61,21 @@ impl Question {
                 let when = |text: &String| When { turn: Some(0), ..of(model.clone(), text.clone()) };
                 let whens = prompts.iter().map(when).collect();
                 let echoes = if asked.echo { prompts } else { Vec::new() };
-                Ok(Self { face, model, whens, per_prompt, echoes })
+                Ok(Self { face, model, whens, per_prompt, echoes, top_n: usize::MAX })
             }
             Face::Embeddings => {
                 let asked = validate::embeddings(body).map_err(refused)?;
                 let model = Some(asked.model);
                 let when = |text| When { embedding: true, ..of(model.clone(), text) };
                 let whens = texts(asked.inputs)?.into_iter().map(when).collect();
-                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new() })
+                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new(), top_n: usize::MAX })
             }
             Face::Rerank => {
                 let asked = validate::rerank(body).map_err(refused)?;
                 let (model, query) = (Some(asked.model), Some(asked.query.to_string()));
                 let when = |text| When { rerank: true, system: query.clone(), ..of(model.clone(), text) };
                 let whens = asked.documents.into_iter().map(when).collect();
-                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new() })
+                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new(), top_n: asked.top_n })
             }
             Face::Edison => {
                 let asked = edison::ask(body, messages_max, &mut pictures)
@@ -86,7 +88,7 @@ impl Question {
                     system_contains: Some(ANSWERS.to_owned()),
                     ..of(None, asked.message)
                 };
-                Ok(Self { face, model: None, whens: vec![when], per_prompt: 1, echoes: Vec::new() })
+                Ok(Self { face, model: None, whens: vec![when], per_prompt: 1, echoes: Vec::new(), top_n: usize::MAX })
             }
         }
     }
@@ -109,7 +111,14 @@ impl Question {
             images: count(chat.images().count()),
             ..When::default()
         };
-        Self { face, model: Some(model), whens: vec![when; choices], per_prompt: choices, echoes: Vec::new() }
+        Self {
+            face,
+            model: Some(model),
+            whens: vec![when; choices],
+            per_prompt: choices,
+            echoes: Vec::new(),
+            top_n: usize::MAX,
+        }
     }
 
     /// What the call for the steps of the work asks that this is an answer to.
