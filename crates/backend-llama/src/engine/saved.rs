@@ -96,6 +96,10 @@ impl<S: InMemory> Saved<S> {
     /// Keeps a state. Those that it goes on from are no longer needed, and the oldest go until there is room.
     pub(super) fn keep(&mut self, cache: Cache, adapter: Option<Adapter>, state: S) {
         let new = Kept { cache, adapter, state };
+        // Its tokens take memory, too: nobody makes room for one that does not fit in the end.
+        if new.n_bytes() > self.bytes_max {
+            return;
+        }
         self.retain(|kept| kept.adapter != adapter || !new.cache.begins_with(&kept.cache));
         while self.bytes + new.n_bytes() > self.bytes_max {
             let Some(oldest) = self.kept.pop_front() else { return };
@@ -227,6 +231,20 @@ mod tests {
         assert_eq!(found(&mut saved, &[1, 9, 3, 4, 6], None), None);
         let more = saved.take(&tokens(&[1, 2, 3, 4, 6]), None, Reuse::Steps, 4);
         assert!(more.is_none(), "the lane itself has as much");
+    }
+
+    /// Its bytes fit, and with its tokens they do not.
+    #[test]
+    fn nobody_goes_for_a_state_that_is_not_kept_in_the_end() {
+        let counts = Arc::new(SavedCounts::default());
+        let mut saved = Saved::new(100, Arc::clone(&counts));
+        saved.keep(cache([1, 1, 1, 1]), None, State("a"));
+        let mut longer = cache([2, 2, 2, 2]);
+        longer.push(&tokens(&[2]));
+        assert!(saved.has_room(State("b").n_bytes()));
+        saved.keep(longer, None, State("b"));
+        assert_eq!(found(&mut saved, &[1, 1, 1, 1, 5], None), Some("a"));
+        assert_eq!((saved.bytes(), counts.told().evicted), (100, 0));
     }
 
     #[test]
