@@ -37,6 +37,7 @@ impl Answering {
     /// Whether the token that would be chosen is ahead of every other by more than `by`, for a
     /// [steady](Self::is_steady) choice. Nothing is chosen, or remembered.
     pub(crate) fn is_ahead(&mut self, logits: &[f32], by: f32) -> bool {
+        debug_assert!(self.is_steady(), "asking would draw a number");
         let candidates = self.propose(logits);
         let chosen = candidates.selected;
         self.candidates = candidates.data;

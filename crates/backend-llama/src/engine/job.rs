@@ -58,8 +58,8 @@ pub(crate) enum Fault {
     Step,
     /// Goes on working after the prompt until the test drops the other end, whatever is cancelled.
     Hold(std::sync::mpsc::Receiver<()>),
-    /// Does one of these in the middle of a draft, when two tokens of drafts have been told.
-    InDraft(Box<Fault>),
+    /// Does one of these in the middle of a draft, when two tokens of drafts have been told, and says that it came to that.
+    InDraft(std::sync::mpsc::Sender<()>, Box<Fault>),
 }
 
 /// Whether a lane broke and was not reset since. The lane looks at it when its command is done with: a client that left

@@ -206,11 +206,14 @@ impl Task {
         use super::job::Fault;
         let is_in_draft = guess.is_some() && self.drafter.as_ref().is_some_and(|drafter| drafter.n_accepted >= 2);
         let fault = match self.job.fault.take() {
-            Some(Fault::InDraft(fault)) if is_in_draft => Some(*fault),
+            Some(Fault::InDraft(reached, fault)) if is_in_draft => {
+                let _nobody_asks = reached.send(());
+                Some(*fault)
+            }
             fault => fault,
         };
         match fault {
-            Some(Fault::InDraft(_)) => {
+            Some(Fault::InDraft(..)) => {
                 self.job.fault = fault;
                 Ok(())
             }

@@ -9,7 +9,8 @@
 //! strings see what they see without drafts. What was guessed wrong is taken out of the cache. What may differ are the last
 //! bits of the logits, see `trust`: a draft is looked at where they do not, or where the best logit is so far ahead that they
 //! do not matter. Where it is not, the tokens since the last that has the bits of plain steps are computed again in plain
-//! steps, and the choice is made from what comes out. That takes no longer than it would have without drafts.
+//! steps, and the choice is made from what comes out. That takes as long as it would have without drafts; the
+//! draft came on top.
 
 use super::Engine;
 use crate::answering::Trouble;

@@ -63,9 +63,10 @@ async fn nothing_is_drafted_with_an_adapter() {
 
 /// Leaves a lane in the middle of a draft: two of its tokens are read, and the third is not yet chosen.
 async fn leave_in_draft(twins: &mut Twins, request: &backend::GenerateRequest) {
-    let (release, held) = channel();
-    twins.drafting.lane.fault = Some(Fault::InDraft(Box::new(Fault::Hold(held))));
+    let ((release, held), (reach, reached)) = (channel(), channel());
+    twins.drafting.lane.fault = Some(Fault::InDraft(reach, Box::new(Fault::Hold(held))));
     kit::cancel_after_tokens(&mut twins.drafting.lane, request.clone(), 6).await;
+    reached.recv().expect("two tokens of drafts come before it is left");
     drop(release);
     kit::cancel_after_tokens(&mut twins.plain.lane, request.clone(), 6).await;
 }
@@ -94,7 +95,7 @@ async fn a_lane_that_failed_in_a_draft_is_as_new_after_its_reset() {
     let mut twins = Twins::load(testing::spec()).await;
     let echo = twins.request(kit::repeat(ECHO)).await;
     for fault in [|| Fault::Panic, || Fault::Decode] {
-        twins.drafting.lane.fault = Some(Fault::InDraft(Box::new(fault())));
+        twins.drafting.lane.fault = Some(Fault::InDraft(channel().0, Box::new(fault())));
         let answer = kit::run(&mut twins.drafting.lane, echo.clone()).await;
         assert!(matches!(answer.error, Some(GenerateError::LaneBroken { .. })), "{answer:?}");
         assert_eq!(answer.text(), ECHO[..6], "two tokens of the draft were told");
