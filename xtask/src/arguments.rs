@@ -7,8 +7,9 @@ use crate::verify::Extent;
 pub(crate) const HELP: &str = "\
 cargo xtask COMMAND
 
-  serve    [--no-install] [--release] [-- ARGS]
-                            build the server and run `edison serve ARGS`
+  serve    [--no-install] [--release | --native] [-- ARGS]
+                            build the server and run `edison serve ARGS`; with --native a release
+                            for what this very processor has
   test     [--no-install] [-- ARGS]
                             run every Rust test: `cargo test --workspace ARGS`
   ci       [--no-install] [STEP...]
@@ -32,9 +33,10 @@ cargo xtask COMMAND
   bench    locks [--svg DIR]
                             time the lock beside other locks, and draw the results
   bench    core             count the steps of the lock's core that are checked in a second
-  bench    engine [--no-install] -- raw|lanes|models|reuse FILE
+  bench    engine [--no-install] [--native] -- raw|lanes|models|reuse|returning FILE
                             time the engine on a model: beside a bare loop over llama.cpp, with several
-                            lanes, beside other models, and with prompts that begin alike
+                            lanes, beside other models, with prompts that begin alike, and with ones that
+                            return
   bench    engine -- http --url HOST:PORT --peer-url HOST:PORT
                             put the same load on a server and on another one, in turns
   bench    engine -- soak   half an hour of clients that leave and models that go
@@ -61,11 +63,21 @@ why and how; with --no-install the command is only printed. When nothing is miss
 printed.
 ";
 
+/// How the server is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As for the tests, with which it shares the engine.
+    Dev,
+    Release,
+    /// A release for the processor at hand.
+    Native,
+}
+
 /// One command with its arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Serve { install: bool, release: bool, rest: Vec<String> },
+    Serve { install: bool, build: Build, rest: Vec<String> },
     Test { install: bool, rest: Vec<String> },
     Ci { install: bool, steps: Vec<String> },
     Loom { complete: bool, filter: Option<String> },
@@ -73,7 +85,7 @@ pub(crate) enum Command {
     Fuzz { cases: Option<u64>, seed: Option<String>, filter: Option<String> },
     Mutants { base: Option<String>, filter: Option<String> },
     Planted { filter: Option<String> },
-    Bench { install: bool, what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
+    Bench { install: bool, build: Build, what: Vec<String>, pictures: Option<String>, rest: Vec<String> },
     Canaries { install: bool },
     Sim { rest: Vec<String> },
     Check { install: bool, complete: bool },
@@ -95,9 +107,7 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "help" | "--help" | "-h" => Command::Help,
         // The simulator has a help of its own.
         name if name != "sim" && words.asks_for_help() => return Ok(Command::Help),
-        "serve" => {
-            Command::Serve { install: words.install(), release: words.flag("--release"), rest: words.take_rest() }
-        }
+        "serve" => Command::Serve { install: words.install(), build: build(&mut words)?, rest: words.take_rest() },
         "test" => Command::Test { install: words.install(), rest: words.take_rest() },
         "ci" => Command::Ci { install: words.install(), steps: words.take_names() },
         "loom" => Command::Loom { complete: words.flag("--complete"), filter: words.filter()? },
@@ -110,7 +120,8 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
         "planted" => Command::Planted { filter: words.filter()? },
         "bench" => {
             let (install, pictures) = (words.install(), words.value("--svg")?);
-            Command::Bench { install, what: words.take_names(), pictures, rest: words.take_rest() }
+            let build = if words.flag("--native") { Build::Native } else { Build::Release };
+            Command::Bench { install, build, what: words.take_names(), pictures, rest: words.take_rest() }
         }
         "canaries" => Command::Canaries { install: words.install() },
         "sim" => Command::Sim { rest: words.take_all() },
@@ -126,6 +137,15 @@ pub(crate) fn parse(words: &[String]) -> Outcome<Command> {
     };
     words.finish()?;
     Ok(command)
+}
+
+fn build(words: &mut Words) -> Outcome<Build> {
+    match (words.flag("--release"), words.flag("--native")) {
+        (false, false) => Ok(Build::Dev),
+        (true, false) => Ok(Build::Release),
+        (false, true) => Ok(Build::Native),
+        (true, true) => Err(Failure::usage("`serve` takes --release or --native, which is a release, not both")),
+    }
 }
 
 fn extent(words: &mut Words) -> Outcome<Extent> {
@@ -241,8 +261,20 @@ mod tests {
     #[test]
     fn what_follows_two_dashes_is_passed_on_untouched() {
         let rest = ["--config", "a.toml", "--no-install"].map(str::to_owned).to_vec();
-        let expected = Command::Serve { install: true, release: true, rest };
+        let expected = Command::Serve { install: true, build: Build::Release, rest };
         assert_eq!(parsed("serve --release -- --config a.toml --no-install"), Ok(expected));
+    }
+
+    #[test]
+    fn a_server_is_built_in_one_of_three_ways() {
+        let build = |line| match parsed(line) {
+            Ok(Command::Serve { build, .. }) => Ok(build),
+            other => Err(format!("{other:?}")),
+        };
+        assert_eq!(build("serve"), Ok(Build::Dev));
+        assert_eq!(build("serve --native"), Ok(Build::Native));
+        assert!(build("serve --native --release").is_err_and(|told| told.contains("not both")));
+        assert!(matches!(parsed("bench engine --native"), Ok(Command::Bench { build: Build::Native, .. })));
     }
 
     #[test]
@@ -275,7 +307,13 @@ mod tests {
         assert_eq!(parsed("mutants -- slab.rs"), Ok(Command::Mutants { base: None, filter }));
         assert_eq!(parsed("planted -- waker"), Ok(Command::Planted { filter: Some("waker".to_owned()) }));
         let what = vec!["locks".to_owned()];
-        let bench = |pictures| Command::Bench { install: true, what: what.clone(), pictures, rest: vec![] };
+        let bench = |pictures| Command::Bench {
+            install: true,
+            build: Build::Release,
+            what: what.clone(),
+            pictures,
+            rest: vec![],
+        };
         assert_eq!(parsed("bench locks"), Ok(bench(None)));
         assert_eq!(parsed("bench locks --svg pictures"), Ok(bench(Some("pictures".to_owned()))));
     }

@@ -20,6 +20,7 @@ mod libtest;
 mod limited;
 mod loom;
 mod mutants;
+mod native;
 mod offer;
 mod parallel;
 mod planted;
@@ -54,7 +55,7 @@ fn dispatch(command: Command) -> Outcome {
             print!("{}", arguments::HELP);
             Ok(())
         }
-        Command::Serve { install, release, rest } => serve::run(install, release, &rest),
+        Command::Serve { install, build, rest } => serve::run(install, build, &rest),
         Command::Test { install, rest } => test::run(install, &rest),
         Command::Ci { install, steps } => ci::run(install, &steps),
         Command::Loom { complete, filter } => loom::run(complete, filter.as_deref()),
@@ -62,7 +63,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Fuzz { cases, seed, filter } => fuzz::run(cases, seed.as_deref(), filter.as_deref()),
         Command::Mutants { base, filter } => mutants::run(base.as_deref(), filter.as_deref()),
         Command::Planted { filter } => planted::run(filter.as_deref()),
-        Command::Bench { install, what, pictures, rest } => bench::run(install, &what, pictures, &rest),
+        Command::Bench { install, build, what, pictures, rest } => bench::run(install, build, &what, pictures, &rest),
         Command::Canaries { install } => canaries::run(install),
         Command::Sim { rest } => sim::run(&rest),
         Command::Check { install, complete } => check::run(install, complete),
