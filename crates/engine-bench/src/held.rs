@@ -10,6 +10,8 @@ pub(crate) struct Held {
     pub(crate) mib: f64,
     /// The most that it ever was.
     pub(crate) peak_mib: f64,
+    /// What of it is no page of a file: neither the program's own, nor a model's that is mapped. It cannot be read again.
+    pub(crate) anonymous_mib: f64,
     pub(crate) threads: usize,
     pub(crate) files: usize,
 }
@@ -29,7 +31,8 @@ impl Held {
         let files = fs::read_dir(folder.join("fd")).map_err(|error| format!("{}: {error}", folder.display()))?.count();
         let threads = usize::try_from(number("Threads")?).map_err(|error| error.to_string())?;
         let mib = |name: &str| Ok::<_, String>(f64::from(number(name)?) / 1024.0);
-        Ok(Self { mib: mib("VmRSS")?, peak_mib: mib("VmHWM")?, threads, files })
+        let (peak_mib, anonymous_mib) = (mib("VmHWM")?, mib("RssAnon")?);
+        Ok(Self { mib: mib("VmRSS")?, peak_mib, anonymous_mib, threads, files })
     }
 }
 
@@ -41,7 +44,10 @@ mod tests {
     #[test]
     fn a_process_is_told_of_and_one_that_is_not_there_is_named() {
         let own = Held::of(std::process::id()).expect("this one runs");
-        assert!(own.mib > 0.0 && own.peak_mib >= own.mib && own.threads > 0 && own.files > 2, "{own:?}");
+        assert!(
+            own.mib > 0.0 && own.peak_mib >= own.mib && own.anonymous_mib < own.mib && own.threads > 0 && own.files > 2,
+            "{own:?}"
+        );
         assert!(Held::of(u32::MAX).is_err_and(|error| error.contains("/proc/4294967295")));
     }
 }

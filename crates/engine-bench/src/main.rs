@@ -18,6 +18,7 @@ mod wire;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the engine, or a server beside another one.
@@ -64,7 +65,7 @@ pub(crate) struct Load {
     #[arg(long, default_value_t = 1024)]
     pub(crate) context: u32,
     /// Rounds
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) rounds: usize,
 }
 

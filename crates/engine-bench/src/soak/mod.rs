@@ -4,7 +4,8 @@
 //! In each phase clients of every kind ask at random, from a seed; then all models are let go, and what the server has at
 //! rest is written down: memory, threads, open files. Threads and files must be no more than after the first phase. Memory
 //! may go up at first, because an allocator keeps what it was given in pieces of the sizes that were asked for; so the end is
-//! held against the first half. (Seven phases of two minutes, with one heap: 136, 152, and then 107 MiB five times.)
+//! held against the first half. (Ten phases of three minutes, with one heap: 140 to
+//! 169 MiB in the first six, then 117, 133, 117 and 117; by the allocator's own count 1.4 of them were in use.)
 
 mod clients;
 mod process;
@@ -193,7 +194,7 @@ mod tests {
     use super::{Held, judge};
 
     fn held(mib: f64, threads: usize, files: usize) -> Held {
-        Held { mib, peak_mib: mib, threads, files }
+        Held { mib, peak_mib: mib, anonymous_mib: mib, threads, files }
     }
 
     #[test]
