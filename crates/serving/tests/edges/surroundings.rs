@@ -19,10 +19,10 @@ use crate::mocked_backend::{answer, answer_at};
 use crate::mocks::{MockLane, OneToken, request, spec, with_lane, with_lane_and_encoder, with_spec};
 use crate::played::finish;
 
-/// A log whose output is gone, and which panics about it.
-struct Panics;
+/// A log that does this with each line.
+struct Log<F>(F);
 
-impl Subscriber for Panics {
+impl<F: Fn(&Event<'_>) + 'static> Subscriber for Log<F> {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
@@ -31,8 +31,8 @@ impl Subscriber for Panics {
     }
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, _: &Event<'_>) {
-        panic!("the log's output is gone");
+    fn event(&self, event: &Event<'_>) {
+        (self.0)(event);
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -42,7 +42,7 @@ impl Subscriber for Panics {
 /// quarantine with nobody to repair it.
 #[tokio::test(start_paused = true)]
 async fn a_log_that_panics_costs_neither_the_outcome_nor_the_lane() {
-    let _log = tracing::subscriber::set_default(Panics);
+    let _log = tracing::subscriber::set_default(Log(|_: &Event<'_>| panic!("the log's output is gone")));
     let mut lane = MockLane::new();
     lane.expect_generate().times(2).returning(|_| answer("fine"));
     lane.expect_quiesce().returning(|| ());
@@ -61,10 +61,6 @@ async fn a_log_that_panics_costs_neither_the_outcome_nor_the_lane() {
 /// The fields of one line.
 type Line = BTreeMap<&'static str, String>;
 
-/// A log that keeps what it is told.
-#[derive(Clone, Default)]
-struct Keeps(Arc<Mutex<Vec<Line>>>);
-
 struct Fields<'a>(&'a mut Line);
 
 impl Visit for Fields<'_> {
@@ -73,29 +69,16 @@ impl Visit for Fields<'_> {
     }
 }
 
-impl Subscriber for Keeps {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::new();
-        event.record(&mut Fields(&mut line));
-        self.0.lock().expect("nobody panicked").push(line);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
 /// Method: one with an adapter, of which the engine remembered and guessed something, and one with nothing of it.
 #[tokio::test(start_paused = true)]
 async fn the_line_of_a_request_tells_its_adapter_and_what_the_engine_spared_itself() {
-    let log = Keeps::default();
-    let _log = tracing::subscriber::set_default(log.clone());
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&lines);
+    let _log = tracing::subscriber::set_default(Log(move |event: &Event<'_>| {
+        let mut line = Line::new();
+        event.record(&mut Fields(&mut line));
+        kept.lock().expect("nobody panicked").push(line);
+    }));
     let mut lane = MockLane::new();
     let usage = Usage { cached_tokens: 3, drafted_tokens: 7, accepted_tokens: 0, ..Usage::default() };
     lane.expect_generate().times(1).return_once(move |_| answer_at("fine", usage));
@@ -107,7 +90,7 @@ async fn the_line_of_a_request_tells_its_adapter_and_what_the_engine_spared_itse
     for model in ["m:tone", "m"] {
         finish(service.submit(Request { model: model.into(), ..request(model) }).expect("there is room")).await;
     }
-    let lines = log.0.lock().expect("nobody panicked");
+    let lines = lines.lock().expect("nobody panicked");
     let ended: Vec<_> = lines.iter().filter(|line| line["message"] == "request ended").collect();
     let names = ["model", "adapter", "cached_tokens", "drafted_tokens", "accepted_tokens"];
     let told = |line: &Line| names.map(|name| line.get(name).cloned().unwrap_or_default());

@@ -29,6 +29,11 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// One choice of each prompt, with nothing repeated or left out.
+    fn new(face: Face, model: Option<String>, whens: Vec<When>) -> Self {
+        Self { face, model, whens, per_prompt: 1, echoes: Vec::new(), top_n: usize::MAX }
+    }
+
     /// Reads the body of a request.
     ///
     /// # Errors
@@ -61,21 +66,21 @@ impl Question {
                 let when = |text: &String| When { turn: Some(0), ..of(model.clone(), text.clone()) };
                 let whens = prompts.iter().map(when).collect();
                 let echoes = if asked.echo { prompts } else { Vec::new() };
-                Ok(Self { face, model, whens, per_prompt, echoes, top_n: usize::MAX })
+                Ok(Self { per_prompt, echoes, ..Self::new(face, model, whens) })
             }
             Face::Embeddings => {
                 let asked = validate::embeddings(body).map_err(refused)?;
                 let model = Some(asked.model);
                 let when = |text| When { embedding: true, ..of(model.clone(), text) };
                 let whens = texts(asked.inputs)?.into_iter().map(when).collect();
-                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new(), top_n: usize::MAX })
+                Ok(Self::new(face, model, whens))
             }
             Face::Rerank => {
                 let asked = validate::rerank(body).map_err(refused)?;
                 let (model, query) = (Some(asked.model), Some(asked.query.to_string()));
                 let when = |text| When { rerank: true, system: query.clone(), ..of(model.clone(), text) };
                 let whens = asked.documents.into_iter().map(when).collect();
-                Ok(Self { face, model, whens, per_prompt: 1, echoes: Vec::new(), top_n: asked.top_n })
+                Ok(Self { top_n: asked.top_n, ..Self::new(face, model, whens) })
             }
             Face::Edison => {
                 let asked = edison::ask(body, messages_max, &mut pictures)
@@ -88,7 +93,7 @@ impl Question {
                     system_contains: Some(ANSWERS.to_owned()),
                     ..of(None, asked.message)
                 };
-                Ok(Self { face, model: None, whens: vec![when], per_prompt: 1, echoes: Vec::new(), top_n: usize::MAX })
+                Ok(Self::new(face, None, vec![when]))
             }
         }
     }
@@ -111,14 +116,7 @@ impl Question {
             images: count(chat.images().count()),
             ..When::default()
         };
-        Self {
-            face,
-            model: Some(model),
-            whens: vec![when; choices],
-            per_prompt: choices,
-            echoes: Vec::new(),
-            top_n: usize::MAX,
-        }
+        Self { per_prompt: choices, ..Self::new(face, Some(model), vec![when; choices]) }
     }
 
     /// What the call for the steps of the work asks that this is an answer to.
